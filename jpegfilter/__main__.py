@@ -1,0 +1,6 @@
+"""`python -m jpegfilter`."""
+
+from jpegfilter.cli.main import main
+
+if __name__ == "__main__":
+    main(prog_name="jpegfilter")

@@ -1,0 +1,60 @@
+"""`jpegfilter train`: make weights from a recipe and a folder of clean images."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from jpegfilter.errors import UsageError
+
+RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+
+
+def _recipe_path(name: str) -> Path:
+    """Return the file of a recipe given as a path or as the name of one that ships."""
+    shipped = RECIPES / f"{name}.toml"
+    if shipped.is_file():
+        return shipped
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise UsageError("a recipe", repr(name), f"name a TOML file or one that ships: {known}")
+    return path
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option("--data", "folder", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder of clean, lossless images; SOURCES.tsv there names their sets.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              help="Checkpoint; where it exists, the run goes on from it.")
+@click.option("--device", default="cpu", show_default=True, help="Torch device: cpu, cuda, ...")
+@click.option("--threads", type=click.IntRange(1), help="Torch's threads on the CPU.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop cleanly after so long.")
+@click.option("--compile/--no-compile", "compiled", default=True, show_default=True, help="Let torch compile the network.")
+@click.option("--patches", type=click.IntRange(1), help="Scale the recipe's phases to so many patches in all.")
+def train(recipe: str, folder: Path, out: Path, device: str, threads: int | None, minutes: float | None,
+          compiled: bool, patches: int | None) -> None:
+    """Train the network of RECIPE, a TOML file or the name of one that ships."""
+    try:
+        import torch
+    except ImportError as error:
+        raise UsageError("torch", "none", "install the extra: pip install 'jpegfilter[train]'") from error
+
+    from jpegfilter.training import checkpoint, data, loop, origin
+    from jpegfilter.training import recipe as recipes
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if threads:
+        torch.set_num_threads(threads)
+    state = checkpoint.load(out) if out.exists() else None
+    chosen = state.recipe if state else recipes.load(_recipe_path(recipe))
+    if patches and not state:
+        chosen = recipes.scaled(chosen, patches=patches)
+    options = loop.RunOptions(out, device=device, seconds=minutes * 60 if minutes else None, compiled=compiled)
+    photos = data.load(folder, chosen, held_out=False)
+    held_out = data.load(folder, chosen, held_out=True)
+    run = loop.Run(chosen, options=options, origin=origin.describe(photos.manifest), state=state)
+    loop.train(photos, held_out, run)

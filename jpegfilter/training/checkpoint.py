@@ -1,0 +1,72 @@
+"""Checkpoints: weights, their moving average and Adam's state as safetensors, with recipe, step and origin as text."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from jpegfilter.errors import WeightsError
+from jpegfilter.training.recipe import Recipe, from_dict
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A training run between two steps.
+
+    Attributes:
+        step: optimizer steps done.
+        weights: the network's parameters by name.
+        average: their moving average by name: what ships.
+        moments: Adam's state, `"<parameter>.<entry>"`.
+        recipe: what the run follows.
+        origin: commit, data manifest and versions, as text by name.
+    """
+
+    step: int
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor]
+    moments: dict[str, Tensor]
+    recipe: Recipe
+    origin: dict[str, str]
+
+
+_GROUPS = ("weights", "average", "moments")
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint so that `path` is at every moment the old one or the new one, whole."""
+    tensors = {
+        f"{group}/{name}": tensor.detach().cpu().contiguous()
+        for group in _GROUPS
+        for name, tensor in getattr(checkpoint, group).items()
+    }
+    text = {"step": checkpoint.step, "recipe": checkpoint.recipe.to_dict(), "origin": checkpoint.origin}
+    partial = path.with_suffix(".partial")
+    safetensors.torch.save_file(tensors, partial, metadata={"jpegfilter": json.dumps(text)})
+    os.replace(partial, path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read what `save` wrote.
+
+    Raises:
+        WeightsError: no checkpoint, or a damaged one.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            text: dict[str, Any] = json.loads((file.metadata() or {})["jpegfilter"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise WeightsError(f"a training checkpoint in {path}", str(error), "name a file written by a run") from error
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
+    for name, tensor in tensors.items():
+        group, _, key = name.partition("/")
+        groups[group][key] = tensor
+    return Checkpoint(text["step"], **groups, recipe=from_dict(text["recipe"]), origin=text["origin"])

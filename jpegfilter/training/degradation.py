@@ -1,0 +1,108 @@
+"""What libjpeg does to a picture, in torch, on the device that trains, for a whole batch at once.
+
+The color conversion, the chroma averaging, the transform and the rounding are those of the IJG's compressor
+(jccolor.c, jcsample.c, jcdctmgr.c), in integers where it has integers, so that the coefficients are those of a real file
+but for rare ties of its integer transform; tests/training measures how rare. See docs/math.md, section 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from jpegfilter.jpeg import dct
+from jpegfilter.jpeg.sampling import FACTORS
+
+_SHIFT = 16
+"""Fraction bits of libjpeg's color conversion."""
+_Y = (19595, 38470, 7471)
+_CB = (-11059, -21709, 32768)
+_CR = (32768, -27439, -5329)
+_HALF = 1 << (_SHIFT - 1)
+_CENTRE = 128 << _SHIFT
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """A batch as a decoder sees it.
+
+    Attributes:
+        planes: decoded Y, Cb and Cr at the luma's resolution, `(N, 3, H, W)`, level-shifted, not rounded.
+        coefficients: quantized integers of each component as floats, `(N, 64, h, w)`, channel `8 v + u`.
+    """
+
+    planes: Tensor
+    coefficients: tuple[Tensor, ...]
+
+
+def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
+    """Return 8-bit Y, Cb, Cr `(N, 3, H, W)` as int32 of 8-bit `rgb`, rounded as libjpeg's jccolor.c rounds."""
+    red, green, blue = rgb.to(torch.int32).unbind(1)
+    luma = (_Y[0] * red + _Y[1] * green + _Y[2] * blue + _HALF) >> _SHIFT
+    cb = (_CB[0] * red + _CB[1] * green + _CB[2] * blue + _CENTRE + _HALF - 1) >> _SHIFT
+    cr = (_CR[0] * red + _CR[1] * green + _CR[2] * blue + _CENTRE + _HALF - 1) >> _SHIFT
+    return torch.stack((luma, cb, cr), 1)
+
+
+def average_cells(plane: Tensor, *, down: int, across: int) -> Tensor:
+    """Return int32 means over cells of `down` x `across` samples, rounded as libjpeg's jcsample.c rounds.
+
+    Args:
+        plane: `(N, H, W)` integers; H and W multiples of the cell.
+    """
+    if down == across == 1:
+        return plane
+    count, height, width = plane.shape
+    cells = plane.reshape(count, height // down, down, width // across, across).sum((2, 4), dtype=torch.int32)
+    column = torch.arange(width // across, device=plane.device, dtype=torch.int32) % 2
+    if (down, across) == (1, 2):
+        return (cells + column) >> 1
+    if (down, across) == (2, 2):
+        return (cells + column + 1) >> 2
+    size = down * across
+    return torch.div(cells + size // 2, size, rounding_mode="floor")
+
+
+def _round_half_away(x: Tensor) -> Tensor:
+    return torch.trunc(x + torch.copysign(torch.full((), 0.5, device=x.device, dtype=x.dtype), x))
+
+
+def _quantize(plane: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Return coefficients `(N, 64, h, w)` and the decoded plane `(N, 1, H, W)`; `table` is `(N, 64)`."""
+    kernel = torch.as_tensor(dct.KERNEL, dtype=torch.float32, device=plane.device)
+    blocks = functional.pixel_unshuffle((plane - 128).float().unsqueeze(1), dct.BLOCK)
+    steps = table.to(plane.device, torch.float32)[:, :, None, None]
+    coefficients = _round_half_away(torch.einsum("fs,nshw->nfhw", kernel, blocks) / steps)
+    decoded = torch.einsum("fs,nfhw->nshw", kernel, coefficients * steps)
+    return coefficients, functional.pixel_shuffle(decoded, dct.BLOCK)
+
+
+def compress(rgb: Tensor, luma: Tensor, chroma: Tensor, *, sampling: str) -> Compressed:
+    """Return what a decoder makes of `rgb` after compression.
+
+    Args:
+        rgb: 8-bit `(N, 3, H, W)`; H and W multiples of the MCU (8 times the sampling's factors).
+        luma: quantization tables of Y, `(N, 64)`.
+        chroma: quantization tables of Cb and Cr, `(N, 64)`.
+        sampling: a name from `jpeg.sampling.FACTORS`, or "gray": then there is one component, and Cb and Cr are 0.
+
+    Returns:
+        The planes, with chroma brought to the luma's resolution by linear interpolation as the pipeline does it.
+    """
+    luma_plane, *chroma_planes = rgb_to_ycbcr(rgb).unbind(1)
+    size = luma_plane.shape[-2:]
+    coefficients, decoded = _quantize(luma_plane, luma)
+    if sampling == "gray":
+        return Compressed(torch.cat((decoded, torch.zeros_like(decoded), torch.zeros_like(decoded)), 1), (coefficients,))
+    down, across = FACTORS[sampling]
+    all_coefficients, planes = [coefficients], [decoded]
+    for plane in chroma_planes:
+        coefficients, decoded = _quantize(average_cells(plane, down=down, across=across), chroma)
+        if decoded.shape[-2:] != size:
+            decoded = functional.interpolate(decoded, size=size, mode="bilinear", align_corners=False)
+        all_coefficients.append(coefficients)
+        planes.append(decoded)
+    return Compressed(torch.cat(planes, 1), tuple(all_coefficients))

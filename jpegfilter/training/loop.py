@@ -1,0 +1,183 @@
+"""The training loop: draw, compress, restore, compare, step; checkpoints, resumption and validation."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from jpegfilter.networks import build
+from jpegfilter.training import checkpoint, losses
+from jpegfilter.training.checkpoint import Checkpoint
+from jpegfilter.training.data import Patches, Photos, draw
+from jpegfilter.training.degradation import compress
+from jpegfilter.training.recipe import Recipe
+from jpegfilter.training.validation import validate
+
+LOG = logging.getLogger(__name__)
+_AHEAD = 4
+"""Batches drawn ahead of the network by a thread, so that it never waits for data."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Where and how to run, which changes nothing in what is learnt but for rounding.
+
+    Attributes:
+        out: checkpoint file.
+        device: a torch device.
+        seconds: stop cleanly after this long; None runs to the end.
+        save_every: seconds between checkpoints.
+        validate_every: steps between validations.
+        log_every: steps between log lines.
+        compiled: let torch compile the network.
+    """
+
+    out: Path
+    device: str = "cpu"
+    seconds: float | None = None
+    save_every: float = 180.0
+    validate_every: int = 10000
+    log_every: int = 500
+    compiled: bool = False
+
+
+def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """bf16 where the processor multiplies it, otherwise float32."""
+    if device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "AMX")):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterator[Patches]:
+    """Yield the batches of steps `first` up to `last`, drawn by a thread of their own."""
+    ready: queue.Queue[Patches | BaseException] = queue.Queue(_AHEAD)
+    ended = threading.Event()
+
+    def put(item: Patches | BaseException) -> None:
+        while not ended.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.5)
+                return
+
+    def work() -> None:
+        try:
+            for step in range(first, last):
+                if ended.is_set():
+                    return
+                put(draw(photos, recipe, step=step))
+        except (RuntimeError, ValueError, IndexError) as error:
+            put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        for _ in range(first, last):
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        ended.set()
+
+
+class Run:
+    """A training run: the network, its moving average and its optimizer, from a recipe or from a checkpoint."""
+
+    def __init__(self, recipe: Recipe, *, options: RunOptions, origin: dict[str, str], state: Checkpoint | None) -> None:
+        self.recipe, self.options, self.origin = recipe, options, origin
+        self.device = torch.device(options.device)
+        torch.manual_seed(recipe.seed)
+        self.network: nn.Module = build(recipe.network, recipe.widths)
+        self.step = 0
+        if state is not None:
+            self.network.load_state_dict(state.weights)
+            self.step = state.step
+        self.network.to(self.device, memory_format=torch.channels_last)
+        self.names = dict(self.network.named_parameters())
+        source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
+        self.average = {name: tensor.detach().clone().to(self.device) for name, tensor in source.items()}
+        self.optimizer = torch.optim.Adam(self.names.values(), lr=recipe.rate(0), betas=(recipe.beta1, 0.999), fused=True)
+        if state is not None and state.moments:
+            for name, parameter in self.names.items():
+                self.optimizer.state[parameter] = {
+                    entry: state.moments[f"{name}.{entry}"].to(self.device if entry != "step" else "cpu")
+                    for entry in ("step", "exp_avg", "exp_avg_sq")
+                }
+        self.forward = torch.compile(self.network) if options.compiled else self.network
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        moments = {
+            f"{name}.{entry}": value
+            for name, parameter in self.names.items()
+            for entry, value in self.optimizer.state[parameter].items()
+        }
+        weights = {name: parameter.detach() for name, parameter in self.names.items()}
+        state = Checkpoint(self.step, weights, self.average, moments, self.recipe, self.origin)
+        self.options.out.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(state, self.options.out)
+
+    def advance(self, batch: Patches) -> Tensor:
+        """Take one optimizer step and return its loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        rgb = batch.rgb.to(self.device, non_blocking=True)
+        clean = losses.clean_planes(rgb)
+        planes = compress(rgb, batch.luma, batch.chroma, sampling=batch.sampling).planes
+        with _autocast(self.device):
+            restored = self.forward(planes.contiguous(memory_format=torch.channels_last))
+        loss = losses.rgb_error(restored, clean).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        decay = min(self.recipe.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.values()), list(self.names.values()), 1 - decay)
+        return loss.detach()
+
+
+def train(photos: Photos, held_out: Photos, run: Run) -> Checkpoint | None:
+    """Train until the recipe ends or the options' time is up; checkpoints and the log tell how it goes.
+
+    Returns:
+        Nothing is returned but the file: the last checkpoint lies in `run.options.out`.
+    """
+    options, recipe = run.options, run.recipe
+    start = saved = logged = time.monotonic()
+    waited, total, count = 0.0, torch.zeros((), device=run.device), 0
+    asked = start
+    for batch in _batches(photos, recipe, first=run.step, last=recipe.steps):
+        waited += time.monotonic() - asked
+        total += run.advance(batch)
+        count += 1
+        now = time.monotonic()
+        if run.step % options.log_every == 0:
+            speed = count * recipe.batch / (now - logged)
+            LOG.info(
+                "step %d of %d, rate %.0e, loss %.3e, %.0f patches/s, %.2f Mpx/s, %.1f %% waiting",
+                run.step, recipe.steps, recipe.rate(run.step - 1), total.item() / count, speed,
+                speed * recipe.patch**2 / 1e6, 100 * waited / (now - logged),
+            )
+            waited, count, logged = 0.0, 0, now
+            total.zero_()
+        if run.step % options.validate_every == 0 or run.step == recipe.steps:
+            LOG.info("step %d, validation: %s", run.step, validate(run.network, run.average, held_out, device=run.device))
+            logged, count, waited = time.monotonic(), 0, 0.0
+            total.zero_()
+        if now - saved > options.save_every:
+            run.save()
+            saved = now
+        if options.seconds is not None and now - start > options.seconds:
+            break
+        asked = time.monotonic()
+    run.save()
+    return None

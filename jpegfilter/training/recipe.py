@@ -1,0 +1,114 @@
+"""A recipe: everything that decides what a training run makes, read from a TOML file and kept in the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jpegfilter.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of training at one learning rate, counted in patches."""
+
+    rate: float
+    patches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to train, on what, for how long.
+
+    Attributes:
+        network: a name from `jpegfilter.networks.NETWORKS`.
+        widths: keyword arguments of the network's constructor.
+        patch: side of a square training patch in samples, a multiple of 32 (the widest MCU).
+        batch: patches a step.
+        phases: learning rates in order.
+        beta1: Adam's first moment's decay.
+        average: decay of the moving average of the weights, which is what ships.
+        quality: lowest and highest IJG quality.
+        low_quality_share: share of patches whose quality is drawn from `low_quality` and not from `quality`.
+        low_quality: lowest and highest quality of that share.
+        samplings: relative frequency of each subsampling, among them "gray".
+        rescale: smallest factor by which a patch's source is reduced before compression (1: never).
+        rescale_share: share of patches so reduced.
+        set_weights: how often a source set is drawn relative to its number of images.
+        validation_share: share of every source set that is never trained on.
+        seed: of weights and of every draw.
+    """
+
+    network: str
+    patch: int
+    batch: int
+    phases: tuple[Phase, ...]
+    samplings: dict[str, float]
+    widths: dict[str, int] = field(default_factory=dict)
+    beta1: float = 0.8
+    average: float = 0.999
+    quality: tuple[int, int] = (1, 95)
+    low_quality_share: float = 0.5
+    low_quality: tuple[int, int] = (5, 40)
+    rescale: float = 0.5
+    rescale_share: float = 0.3
+    set_weights: dict[str, float] = field(default_factory=dict)
+    validation_share: float = 0.05
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps from beginning to end."""
+        return sum(phase.patches for phase in self.phases) // self.batch
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of step `step`, counted from 0."""
+        seen = step * self.batch
+        for phase in self.phases:
+            if seen < phase.patches:
+                return phase.rate
+            seen -= phase.patches
+        return self.phases[-1].rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values, for a checkpoint or a card."""
+        return dataclasses.asdict(self)
+
+
+def from_dict(values: dict[str, Any]) -> Recipe:
+    """Return the recipe that `Recipe.to_dict` or a TOML file described.
+
+    Raises:
+        UsageError: an entry is missing, unknown or of no use.
+    """
+    values = dict(values)
+    try:
+        values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
+        for name in ("quality", "low_quality"):
+            if name in values:
+                values[name] = tuple(values[name])
+        recipe = Recipe(**values)
+    except (KeyError, TypeError) as error:
+        raise UsageError("a training recipe", str(error), "compare it with the recipes that ship") from error
+    if recipe.patch % 32 or recipe.patch < 32 or recipe.batch < 1 or not recipe.phases:
+        raise UsageError("a patch that is a multiple of 32, a batch and at least one phase", f"{recipe.patch}, "
+                         f"{recipe.batch}, {len(recipe.phases)} phases", "correct the recipe")
+    return recipe
+
+
+def load(path: Path) -> Recipe:
+    """Read a recipe from a TOML file; raises `UsageError` where it is not one."""
+    try:
+        return from_dict(tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"a training recipe in {path}", str(error), "name a TOML file") from error
+
+
+def scaled(recipe: Recipe, *, patches: int) -> Recipe:
+    """Return the recipe with its phases shortened or stretched alike to `patches` in all."""
+    whole = sum(phase.patches for phase in recipe.phases)
+    phases = tuple(Phase(phase.rate, max(recipe.batch, phase.patches * patches // whole)) for phase in recipe.phases)
+    return dataclasses.replace(recipe, phases=phases)

@@ -1,0 +1,55 @@
+"""Scores on held-out images, always the same crops at the same qualities."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from jpegfilter.jpeg import tables
+from jpegfilter.training import losses
+from jpegfilter.training.data import Photos
+from jpegfilter.training.degradation import compress
+
+QUALITIES = (10, 20, 30, 50, 75, 90)
+_CROP = 256
+
+
+def _table(base: tables.Table, quality: int) -> Tensor:
+    return torch.from_numpy(tables.ijg_table(base, quality).astype("int64").reshape(1, 64))
+
+
+def _psnr(error: Tensor) -> float:
+    return float(-10 * torch.log10(error))
+
+
+@torch.no_grad()
+def gains(
+    network: nn.Module, weights: dict[str, Tensor], photos: Photos, *, device: torch.device, sampling: str = "4:2:0"
+) -> dict[int, tuple[float, float]]:
+    """Return, by quality, the mean PSNR in dB of the decoded crops and the gain of the restored ones.
+
+    Args:
+        weights: parameters to use in the place of the network's own.
+    """
+    result = {}
+    for quality in QUALITIES:
+        plain, restored = [], []
+        for image in photos.images:
+            side = min(_CROP, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
+            top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+            rgb = image[top : top + side, left : left + side].permute(2, 0, 1)[None].to(device)
+            planes = compress(rgb, _table(tables.LUMA, quality), _table(tables.CHROMA, quality), sampling=sampling).planes
+            clean = losses.clean_planes(rgb)
+            out = functional_call(network, weights, (planes,))
+            plain.append(_psnr(losses.rgb_error(planes, clean)))
+            restored.append(_psnr(losses.rgb_error(out, clean)))
+        before = sum(plain) / len(plain)
+        result[quality] = (before, sum(restored) / len(restored) - before)
+    return result
+
+
+def validate(network: nn.Module, weights: dict[str, Tensor], photos: Photos, *, device: torch.device) -> str:
+    """Return the gains of a network as one line for the log."""
+    table = gains(network, weights, photos, device=device)
+    return "  ".join(f"q{quality} {plain:.2f} {gain:+.3f}" for quality, (plain, gain) in table.items())
