@@ -1,14 +1,14 @@
 """The exception tree. Each error says what was wanted, what came and what to do.
 
-    JpegFilterError
-    ├── UsageError            an option, argument or recipe that cannot be followed
-    ├── InputError            a file that cannot be read as what it should be
-    │   ├── NotAnImageError   no picture, or of a kind nothing here reads
-    │   ├── BrokenImageError  a picture damaged beyond reading
-    │   └── UnsupportedError  a valid picture of a kind that is refused (12 bits, lossless, too large)
-    ├── OutputError           a result that cannot be written
-    ├── DeviceError           a device that was asked for and does not work
-    └── WeightsError          a weight file that is missing, unknown or not what its card says
+JpegFilterError
+├── UsageError            an option, argument or recipe that cannot be followed
+├── InputError            a file that cannot be read as what it should be
+│   ├── NotAnImageError   no picture, or of a kind nothing here reads
+│   ├── BrokenImageError  a picture damaged beyond reading
+│   └── UnsupportedError  a valid picture of a kind that is refused (12 bits, lossless, too large)
+├── OutputError           a result that cannot be written
+├── DeviceError           a device that was asked for and does not work
+└── WeightsError          a weight file that is missing, unknown or not what its card says
 """
 
 from __future__ import annotations

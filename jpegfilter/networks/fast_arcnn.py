@@ -92,6 +92,17 @@ class FastArcnn(nn.Module):
         """Samples on each side of an output sample that can change it (one cell more than the farthest)."""
         return CELL * (2 * UNITS + 2 + 1)
 
+    @property
+    def multiple(self) -> int:
+        """What heights and widths must be multiples of."""
+        return CELL
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one sample position of the picture."""
+        weights = (p.numel() for m in self.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for p in [m.weight])
+        return sum(weights) // CELL**2
+
     def forward(self, planes: Tensor) -> Tensor:
         x = planes / 255
         y = self.units(functional.pixel_unshuffle(x, CELL))

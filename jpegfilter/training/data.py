@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from jpegfilter.codec.clean import read_rgb
+from jpegfilter.codec.clean import pictures, read_rgb
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import tables
 from jpegfilter.training.recipe import Recipe
 
-SUFFIXES = frozenset({".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
-"""Lossless formats: a JPEG is no clean image."""
 _TABLES: NDArray[np.int64] = np.stack(
     [[tables.ijg_table(base, q).reshape(64) for q in range(1, 101)] for base in (tables.LUMA, tables.CHROMA)]
 ).astype(np.int64)
@@ -82,7 +80,7 @@ def load(folder: Path, recipe: Recipe, *, held_out: bool) -> Photos:
         UsageError: no such image.
     """
     sets = _sets(folder)
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    paths = pictures(folder)
     paths = [p for p in paths if _held_out(p.name, recipe.validation_share) == held_out]
     images, weights, manifest = [], [], hashlib.sha256()
     for path in paths:

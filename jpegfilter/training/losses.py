@@ -5,13 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-RGB_FROM_YCBCR = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
-"""Rows R, G and B of the JFIF color conversion (ITU-T T.871, 7)."""
-YCBCR_FROM_RGB = (
-    (0.299, 0.587, 0.114),
-    (-0.168735892, -0.331264108, 0.5),
-    (0.5, -0.418687589, -0.081312411),
-)
+from jpegfilter.jpeg.color import RGB_FROM_YCBCR, YCBCR_FROM_RGB
 
 
 def _mix(planes: Tensor, rows: tuple[tuple[float, ...], ...]) -> Tensor:

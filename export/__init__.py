@@ -1,0 +1,1 @@
+"""From a checkpoint to a shipped weight: ONNX file, parity check, card. Imports jpegfilter, never the reverse."""

@@ -1,0 +1,69 @@
+"""A trained network as an ONNX file that computes what torch computes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from jpegfilter.errors import WeightsError
+from jpegfilter.networks import Network, build
+from jpegfilter.training.checkpoint import Checkpoint
+
+OPSET = 17
+TOLERANCE = 2e-3
+"""Largest difference allowed between torch and ONNX Runtime, in 8-bit steps of samples up to 128: float32 rounding."""
+
+
+def network_of(state: Checkpoint) -> Network:
+    """Return a checkpoint's network with the moving average of its weights, in its fewest operations."""
+    network = build(state.recipe.network, state.recipe.widths)
+    network.load_state_dict(state.average)
+    return network.eval().merged()
+
+
+def to_onnx(network: nn.Module) -> bytes:
+    """Return the network as an ONNX file with free batch, height and width."""
+    example = torch.zeros(1, 3, 64, 64)
+    file = io.BytesIO()
+    axes = {0: "batch", 2: "height", 3: "width"}
+    torch.onnx.export(
+        network, (example,), file, input_names=["planes"], output_names=["restored"], opset_version=OPSET,
+        dynamic_axes={"planes": axes, "restored": axes}, dynamo=False,
+    )  # fmt: skip
+    model = onnx.load_from_string(file.getvalue())
+    onnx.checker.check_model(model, full_check=True)
+    return file.getvalue()
+
+
+def difference(network: nn.Module, content: bytes, *, seed: int = 0) -> float:
+    """Return the largest difference between torch and ONNX Runtime over pictures of several sizes, in 8-bit steps."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    random = torch.Generator().manual_seed(seed)
+    worst = 0.0
+    for batch, height, width in ((1, 64, 64), (2, 96, 40), (1, 8, 8), (1, 250, 166)):
+        planes: Tensor = torch.rand(batch, 3, height, width, generator=random) * 256 - 128
+        with torch.no_grad():
+            expected = network(planes).numpy()
+        worst = max(worst, float(np.abs(session.run(None, {"planes": planes.numpy()})[0] - expected).max()))
+    return worst
+
+
+def write(state: Checkpoint, path: Path) -> Network:
+    """Write a checkpoint's network as ONNX, having compared it with torch, and return it.
+
+    Raises:
+        WeightsError: torch and ONNX Runtime disagree; nothing is written.
+    """
+    network = network_of(state)
+    content = to_onnx(network)
+    worst = difference(network, content)
+    if worst > TOLERANCE:
+        raise WeightsError(f"torch and ONNX Runtime within {TOLERANCE} steps", f"{worst:.5f}", "do not ship this file")
+    path.write_bytes(content)
+    return network

@@ -1,0 +1,54 @@
+"""`jpegfilter info`: what a file's header says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jpegfilter.errors import JpegFilterError
+from jpegfilter.pipeline.inspection import inspect
+
+
+def _lines(said: dict[str, Any]) -> list[str]:
+    megapixels = said["width"] * said["height"] / 1e6
+    standard = "the IJG's tables" if said["standard_tables"] else "tables of another encoder"
+    lines = [
+        said["file"],
+        f"  size         {said['width']} x {said['height']} ({megapixels:.2f} MP), {said['bytes']} bytes",
+        f"  process      {said['process']}",
+        f"  color        {said['color']}, subsampling {said['subsampling']}",
+        f"  quality      about {said['quality']} ({standard})",
+    ]
+    if said["orientation"]:
+        lines.append(f"  orientation  {said['orientation']}")
+    if said["dpi"]:
+        lines.append(f"  resolution   {said['dpi'][0]:g} x {said['dpi'][1]:g} dpi")
+    if said["metadata"]:
+        lines.append("  metadata     " + ", ".join(f"{kind} {size} bytes" for kind, size in said["metadata"].items()))
+    for number, table in said["tables"].items():
+        for row, steps in enumerate(table):
+            lines.append((f"  table {number}      " if row == 0 else " " * 15) + "".join(f"{step:5d}" for step in steps))
+    return lines
+
+
+@click.command("info")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+def info(files: tuple[Path, ...], as_json: bool) -> None:
+    """Say what the headers of FILES say: size, mode, subsampling, tables, quality, metadata."""
+    said, status = [], 0
+    for path in files:
+        try:
+            said.append(inspect(path))
+        except JpegFilterError as error:
+            click.echo(f"jpegfilter: {path}: {error}", err=True)
+            status = 1
+            continue
+        if not as_json:
+            click.echo("\n".join(_lines(said[-1])))
+    if as_json:
+        click.echo(json.dumps(said, indent=2))
+    click.get_current_context().exit(status)

@@ -1,0 +1,178 @@
+"""`jpegfilter IN OUT`: restore files, folders and streams."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jpegfilter.cli.progress import Bar, no_bar
+from jpegfilter.codec.read import MAX_PIXELS
+from jpegfilter.codec.write import FORMATS, WriteOptions
+from jpegfilter.engines.network import EngineOptions
+from jpegfilter.errors import InputError, UsageError
+from jpegfilter.pipeline import batch
+from jpegfilter.pipeline.batch import BatchOptions
+from jpegfilter.pipeline.plan import Job, plan
+from jpegfilter.pipeline.report import Outcome, summary
+from jpegfilter.pipeline.restoration import RestoreOptions
+from jpegfilter.pipeline.restorer import Restorer
+from jpegfilter.weights import DEFAULT
+
+_STREAM = "-"
+_MOST_JOBS = 4
+"""Files at a time where nobody said how many: more gains little and costs memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What the program says beside its result.
+
+    Attributes:
+        quiet: errors alone.
+        verbose: a line for every file.
+    """
+
+    quiet: bool
+    verbose: bool
+
+    def say(self, text: str) -> None:
+        """Print a line on standard error, unless quiet."""
+        if not self.quiet:
+            click.echo(f"jpegfilter: {text}", err=True)
+
+
+def _tell(outcome: Outcome, voice: Voice) -> None:
+    if outcome.error is not None:
+        click.echo(f"jpegfilter: {outcome.source}: {outcome.error}", err=True)
+        return
+    for note in outcome.notes:
+        voice.say(f"{outcome.source}: warning: {note}")
+    if voice.verbose:
+        size = f" {outcome.width}x{outcome.height} {outcome.seconds:.2f} s" if outcome.status == "restored" else ""
+        voice.say(f"{outcome.source} -> {outcome.target}: {outcome.status}{size}")
+
+
+def _jobs_and_threads(jobs: int | None, threads: int | None, files: int) -> tuple[int, int]:
+    """Return files at a time and threads for each, so that together they take the processors once."""
+    cores = batch.cores()
+    jobs = jobs or max(1, min(files, cores, _MOST_JOBS))
+    return jobs, threads or max(1, cores // jobs)
+
+
+def _stream(source: str, target: str, restorer: Restorer, writing: WriteOptions) -> Outcome:
+    """Restore where standard input or standard output takes part."""
+    content = sys.stdin.buffer.read() if source == _STREAM else _content(Path(source))
+    encoded, done = restorer.restore_bytes(content, writing)
+    if target == _STREAM:
+        sys.stdout.buffer.write(encoded)
+        sys.stdout.buffer.flush()
+    return Outcome(source, target, "restored", done.width, done.height, notes=done.notes)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"a readable file {path}", error.strerror or str(error), "check the name") from error
+
+
+def _status(outcomes: list[Outcome]) -> int:
+    from jpegfilter.cli.main import exit_status
+
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if not failed:
+        return 0
+    return exit_status(failed[0]) if len(outcomes) == 1 else 1
+
+
+def _batch(jobs: list[Job], restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice) -> list[Outcome]:
+    shown = sys.stderr.isatty() and not voice.quiet
+    outcomes = []
+    with Bar(len(jobs)) if shown else no_bar() as bar:
+        for outcome in batch.run(jobs, restorer, writing, options, progress=bar.advance):
+            bar.finish(outcome)
+            outcomes.append(outcome)
+            _tell(outcome, voice)
+    return outcomes
+
+
+@click.command("restore", context_settings={"show_default": True})
+@click.argument("paths", nargs=-1, required=True, metavar="IN... OUT")
+@click.option("-m", "--model", default=DEFAULT, help="Network; `jpegfilter models` lists them.")
+@click.option("-s", "--strength", type=float, default=RestoreOptions().strength, help="0 (plain decode) to 1 (restored).")
+@click.option("-q", "--quality", type=int, help="Tell the network this quality instead of the file's own tables.")
+@click.option("--project/--no-project", default=RestoreOptions().project,
+              help="Keep the result a picture that this very file could have come from.")
+@click.option("-f", "--format", "kind", type=click.Choice(list(FORMATS)),
+              help="Output format; otherwise the output's ending, or png in a folder.")
+@click.option("--bits", type=click.Choice(["8", "16"]), default="8", help="Bits a sample (16: png, tiff).")
+@click.option("--output-quality", type=click.IntRange(1, 100),
+              help="Quality of a JPEG, AVIF or WebP output (otherwise 95; WebP without loss).")
+@click.option("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, rocm, directml or coreml.")
+@click.option("-t", "--threads", type=click.IntRange(1), help="CPU threads for each file (otherwise all cores).")
+@click.option("--tile", type=int, default=RestoreOptions().tile, help="Largest side of a tile: less is less memory.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Files at a time (otherwise chosen by the cores).")
+@click.option("--existing", type=click.Choice(["overwrite", "skip", "refuse"]), default="overwrite",
+              help="What to do where an output is already there.")
+@click.option("--replace-inputs", is_flag=True, help="Allow an output to take the place of an input.")
+@click.option("--keep-metadata/--drop-metadata", default=True, help="ICC profile, EXIF, XMP, resolution.")
+@click.option("--max-megapixels", type=float, default=MAX_PIXELS / 1e6, help="Refuse larger pictures.")
+@click.option("-Q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say a line for every file.")
+@click.option("--json", "as_json", is_flag=True, help="Print a report on standard output.")
+def restore(paths: tuple[str, ...], **options: Any) -> None:
+    """Restore IN, or every JPEG below a folder, into OUT.
+
+    IN and OUT may be - for standard input and output. Results are PNG, TIFF, WebP, AVIF or JPEG; sources are never
+    changed. Exit status: 0 all restored, 1 some input failed, 2 wrong usage, 3 output not written, 4 device or weights.
+    """
+    if len(paths) < 2:
+        raise UsageError("an input and an output", "one name", "say where the result goes: jpegfilter IN OUT")
+    *sources, target = paths
+    streams = _STREAM in (*sources, target)
+    if streams and len(sources) > 1:
+        raise UsageError("one input beside a stream", f"{len(sources)}", "restore them one by one")
+    if options["as_json"] and target == _STREAM:
+        raise UsageError("standard output for one thing", "a picture and a report", "write the picture to a file")
+    voice = Voice(options["quiet"], options["verbose"])
+    stream_to_file = streams and target != _STREAM
+    jobs = [] if streams else plan(sources, target, format=options["kind"])
+    if not jobs and not streams:
+        raise InputError("a JPEG", f"none in {', '.join(sources)}", "files are known by their ending or first bytes")
+    count, threads = _jobs_and_threads(options["jobs"], options["threads"], len(jobs))
+    restoring = RestoreOptions(strength=options["strength"], project=options["project"], quality=options["quality"],
+                               tile=options["tile"], bits=int(options["bits"]))
+    writing = WriteOptions(options["kind"] or "png", int(options["bits"]), options["output_quality"], options["keep_metadata"])
+    restorer = Restorer(EngineOptions(options["model"], options["device"], threads), restoring,
+                        max_pixels=round(options["max_megapixels"] * 1e6))
+    voice.say(f"{options['model']} on {restorer.engine.description}")
+    treatment = BatchOptions(options["existing"], options["replace_inputs"], options["kind"], count)
+    if stream_to_file:
+        outcomes = _from_stream(target, restorer, writing, treatment, voice)
+    elif streams:
+        outcomes = [_stream(sources[0], target, restorer, writing)]
+        _tell(outcomes[0], voice)
+    else:
+        outcomes = _batch(jobs, restorer, writing, treatment, voice)
+    if options["as_json"]:
+        report = {"model": options["model"], "device": restorer.engine.description, **summary(outcomes)}
+        click.echo(json.dumps(report | {"files": [outcome.to_dict() for outcome in outcomes]}, indent=2))
+    elif len(outcomes) > 1:
+        voice.say(", ".join(f"{count} {status}" for status, count in summary(outcomes).items() if count))
+    click.get_current_context().exit(_status(outcomes))
+
+
+def _from_stream(target: str, restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice) -> list[Outcome]:
+    """Restore standard input into a file."""
+    from jpegfilter.codec.read import as_file
+
+    with as_file(sys.stdin.buffer.read()) as path:
+        job = plan([str(path)], target, format=options.format)[0]
+        return _batch([job], restorer, writing, options, voice)
+
+

@@ -1,0 +1,45 @@
+"""The picture being made, filled tile by tile, in the layout its encoder wants, so that it is held once."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from jpegfilter.jpeg.types import Pixels
+
+MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+"""Pillow's mode by number of channels."""
+
+
+class Canvas:
+    """An unfilled picture of 8 or 16 bits with 1 (gray), 3 (RGB) or 4 (CMYK, as amounts of ink) channels."""
+
+    def __init__(self, width: int, height: int, *, channels: int, bits: int) -> None:
+        self.width, self.height, self.channels, self.bits = width, height, channels, bits
+        self._image = Image.new(MODES[channels], (width, height), None) if bits == 8 else None
+        self._pixels = np.empty((height, width, channels), np.uint16) if bits == 16 else None
+
+    def paste(self, pixels: Pixels, *, top: int, left: int) -> None:
+        """Fill a rectangle with `(H, W, C)` pixels."""
+        if self._image is not None:
+            flat = pixels[..., 0] if self.channels == 1 else pixels
+            self._image.paste(Image.fromarray(flat, MODES[self.channels]), (left, top))
+        if self._pixels is not None:
+            height, width = pixels.shape[:2]
+            self._pixels[top : top + height, left : left + width] = pixels
+
+    def image(self) -> Image.Image:
+        """Return the picture for Pillow; a 16-bit one only where it is gray (Pillow has no other)."""
+        if self._image is not None:
+            return self._image
+        assert self._pixels is not None
+        if self.channels == 1:
+            return Image.fromarray(self._pixels[..., 0])
+        return Image.fromarray((self._pixels >> 8).astype(np.uint8), MODES[self.channels])
+
+    def pixels(self) -> Pixels:
+        """Return the picture as an array `(H, W, C)`."""
+        if self._pixels is not None:
+            return self._pixels
+        assert self._image is not None
+        return np.asarray(self._image).reshape(self.height, self.width, self.channels)

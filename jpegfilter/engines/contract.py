@@ -1,0 +1,35 @@
+"""The one contract of all engines: planes and quantization tables in, planes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from jpegfilter.jpeg.types import Floats, Table
+
+
+class Engine(Protocol):
+    """Restores Y, Cb and Cr.
+
+    Attributes:
+        halo: samples around a tile that can change its result; a tile with so much around it equals the whole.
+        multiple: heights and widths must be multiples of this.
+        description: device and threads, for people.
+    """
+
+    halo: int
+    multiple: int
+    description: str
+
+    def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
+        """Return the restored planes.
+
+        Args:
+            planes: `(3, H, W)` float32, level-shifted, in 8-bit steps, chroma at the luma's resolution; gray pictures
+                have chroma 0.
+            tables: quantization tables of luma and chroma, `[v, u]`; engines that do not read tables ignore them.
+
+        Returns:
+            `(3, H, W)` float32, neither rounded nor clipped.
+        """
+        ...

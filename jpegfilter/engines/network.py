@@ -1,0 +1,141 @@
+"""A shipped network as an ONNX Runtime session. The only door to onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jpegfilter import weights
+from jpegfilter.engines import devices
+from jpegfilter.engines.devices import DEVICES, Device
+from jpegfilter.errors import DeviceError, JpegFilterError
+from jpegfilter.jpeg.types import Floats, Table
+from jpegfilter.weights import Card
+
+_QUIET = 4
+"""ONNX Runtime's log level for fatal errors alone: what matters is raised."""
+_PROBE = 64
+"""Side of the picture on which a device must prove itself."""
+_AGREEMENT = 1.0
+"""Largest difference, in 8-bit steps, between a device's probe and the CPU's (TF32 and fp16 round more coarsely)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where a network runs.
+
+    Attributes:
+        model: a name from the catalogue.
+        device: "auto", or a device that must work: "cpu", "cuda", "cuda:1", ...
+        threads: CPU threads of one run; None takes all cores.
+    """
+
+    model: str = weights.DEFAULT
+    device: str = "auto"
+    threads: int | None = None
+
+
+def _session(content: bytes, device: Device, number: int, threads: int) -> Any:
+    """Return a session that really runs on `device`; raises `DeviceError` where ONNX Runtime fell back."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_QUIET)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _QUIET
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_reuse = True
+    settings: dict[str, Any] = {}
+    if device.name == "cuda":
+        onnxruntime.preload_dlls()
+        settings = {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}
+    elif device.name == "cpu":
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    else:
+        settings = {"device_id": number} if device.name in ("rocm", "directml") else {}
+    providers = [(device.provider, settings)]
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
+        session.disable_fallback()
+    except (RuntimeError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.Fail) as error:
+        raise DeviceError(f"a working {device.name}", _first_line(error), "choose --device cpu or auto") from error
+    if session.get_providers()[0] != device.provider:
+        raise DeviceError(f"a working {device.name}", "a session that fell back to the CPU", "choose --device cpu or auto")
+    return session
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+class Network:
+    """An engine (see `contract.Engine`) that runs one ONNX file on one device."""
+
+    def __init__(self, card: Card, session: Any, *, description: str) -> None:
+        self.card, self.description = card, description
+        self.halo, self.multiple = card.halo, card.multiple
+        self._session = session
+
+    def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
+        """Return the restored planes `(3, H, W)`; see `contract.Engine.restore`."""
+        feed: dict[str, Any] = {"planes": planes[None]}
+        if "tables" in self.card.inputs:
+            feed["tables"] = np.stack(tables).astype(np.float32)[None]
+        restored: Floats = self._session.run(None, feed)[0][0]
+        return restored
+
+
+def _probe(engine: Network) -> Floats:
+    ramp = np.linspace(-100, 100, _PROBE * _PROBE, dtype=np.float32).reshape(_PROBE, _PROBE)
+    return engine.restore(np.stack((ramp, ramp.T / 4, -ramp.T / 4)), [np.full((8, 8), 16, np.uint16)] * 2)
+
+
+def _open(card: Card, content: bytes, device: Device, number: int, threads: int) -> Network:
+    session = _session(content, device, number, threads)
+    if device.name == "cpu":
+        return Network(card, session, description=f"CPU, {threads} thread{'s' * (threads != 1)}")
+    engine = Network(card, session, description=f"{device.label} {number}")
+    reference = _open(card, content, DEVICES["cpu"], 0, threads)
+    try:
+        difference = float(np.abs(_probe(engine) - _probe(reference)).max())
+    except RuntimeError as error:
+        raise DeviceError(f"a working {device.name}", _first_line(error), "choose --device cpu or auto") from error
+    if not difference <= _AGREEMENT:
+        raise DeviceError(f"a {device.name} that computes", f"results {difference:.1f} steps off", "choose --device cpu")
+    return engine
+
+
+def open_network(options: EngineOptions) -> Network:
+    """Return the engine for a shipped network.
+
+    "auto" takes the first device that runs a probe and agrees with the CPU; a device asked for by name is taken or is
+    an error.
+
+    Raises:
+        WeightsError: no such model, or a damaged file.
+        DeviceError: the device asked for does not work here.
+        UsageError: no such device.
+    """
+    import onnxruntime
+
+    card = weights.find(options.model)
+    content = weights.onnx_bytes(card)
+    threads = options.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    listed = onnxruntime.get_available_providers()
+    if options.device != "auto":
+        device, number = devices.parse(options.device)
+        if not devices.is_plausible(device, listed):
+            why = "no driver or no GPU" if device.provider in listed else "an ONNX Runtime built without it"
+            raise DeviceError(f"a working {device.name}", why, "choose --device cpu or auto; docs/gpu.md says what to install")
+        return _open(card, content, device, number, threads)
+    for device in DEVICES.values():
+        if device.name != "cpu" and devices.is_plausible(device, listed):
+            try:
+                return _open(card, content, device, 0, threads)
+            except JpegFilterError:
+                continue  # "auto" means that what does not work is passed over
+    return _open(card, content, DEVICES["cpu"], 0, threads)

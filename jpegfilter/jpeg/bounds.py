@@ -1,0 +1,44 @@
+"""The intervals a file states for its coefficients, and the projection onto them. See docs/math.md, section 4.
+
+A compressor rounds each coefficient c to k = round(c / q). Whoever reads k and q knows that c lay in
+`[(k - 1/2) q, (k + 1/2) q]`; a picture with all coefficients inside is one that this very file could have come from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jpegfilter.jpeg import dct, sampling
+from jpegfilter.jpeg.image import Component
+from jpegfilter.jpeg.types import Floats
+
+
+def project(plane: Floats, component: Component) -> Floats:
+    """Return the nearest plane whose coefficients all lie inside their intervals.
+
+    The plane is at the image's resolution. For a subsampled component the coefficients are those of the cells' means;
+    what the nearest plane adds is then constant over a cell, since repetition is the pseudo-inverse of the mean.
+
+    Args:
+        plane: level-shifted `(block rows * 8 * down, block columns * 8 * across)`, not rounded.
+        component: the coefficients and table of just this region.
+
+    Returns:
+        A new plane of the same shape; neither rounded nor clipped. Its coefficients are inside to float32's precision.
+    """
+    down, across = component.down, component.across
+    small = sampling.average(plane, down=down, across=across)
+    change = dct.forward(small)
+    steps = component.table.astype(plane.dtype)
+    middle = component.coefficients * steps
+    half = steps * plane.dtype.type(0.5)
+    excess = change - middle
+    np.clip(excess, -half, half, out=change)
+    change -= excess
+    correction = dct.inverse(change)
+    if down == across == 1:
+        correction += plane
+        return correction
+    height, width = small.shape
+    cells = plane.reshape(height, down, width, across) + correction[:, None, :, None]
+    return cells.reshape(plane.shape)

@@ -1,0 +1,1 @@
+"""The order of events: for one picture, for its tiles, for many files, for a score."""
