@@ -20,8 +20,11 @@ SPEEDS = {"fast-arcnn": "fast"}
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("name")
 @click.option("--data", required=True, help="What it was trained on, with licences, in one line.")
-@click.option("--scores", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Scores as `jpegfilter evaluate --json` writes them; kept from the old card otherwise.")
+@click.option(
+    "--scores",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Scores as `jpegfilter evaluate --json` writes them; kept from the old card otherwise.",
+)
 def main(source: Path, name: str, data: str, scores: Path | None) -> None:
     """Export the moving average of a checkpoint's weights as NAME."""
     state = checkpoint.load(source)
@@ -35,7 +38,9 @@ def main(source: Path, name: str, data: str, scores: Path | None) -> None:
         scores=json.loads(scores.read_text()) if scores else {},
     )  # fmt: skip
     path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
-    click.echo(f"{path}: {path.stat().st_size / 1e3:.0f} kB, {card.parameters} parameters, {card.macs} multiply-adds a pixel")
+    click.echo(
+        f"{path}: {path.stat().st_size / 1e3:.0f} kB, {card.parameters} parameters, {card.macs} multiply-adds a pixel"
+    )
 
 
 if __name__ == "__main__":

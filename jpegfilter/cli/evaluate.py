@@ -34,12 +34,18 @@ def _names(text: str) -> list[str]:
     names = text.split(",")
     unknown = [name for name in names if name not in SUBSAMPLINGS]
     if unknown:
-        raise UsageError("subsamplings that Pillow writes", ", ".join(unknown), f"choose among: {', '.join(SUBSAMPLINGS)}")
+        raise UsageError(
+            "subsamplings that Pillow writes", ", ".join(unknown), f"choose among: {', '.join(SUBSAMPLINGS)}"
+        )
     return names
 
 
 def _row(score: Score) -> dict[str, str | int | float]:
-    row: dict[str, str | int | float] = {"subsampling": score.subsampling, "quality": score.quality, "model": score.name}
+    row: dict[str, str | int | float] = {
+        "subsampling": score.subsampling,
+        "quality": score.quality,
+        "model": score.name,
+    }
     return row | score.figures | {"worst gain": score.worst_gain}
 
 
@@ -60,8 +66,19 @@ def _show(score: Score) -> None:
 @click.option("-t", "--threads", type=click.IntRange(1), help="As for restoring.")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the table as CSV.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write it as JSON.")
-def evaluate_command(folder: Path, models: tuple[str, ...], qualities: str, subsampling: str, metrics: str, strength: float,
-                     project: bool, device: str, threads: int | None, csv_file: Path | None, json_file: Path | None) -> None:
+def evaluate_command(
+    folder: Path,
+    models: tuple[str, ...],
+    qualities: str,
+    subsampling: str,
+    metrics: str,
+    strength: float,
+    project: bool,
+    device: str,
+    threads: int | None,
+    csv_file: Path | None,
+    json_file: Path | None,
+) -> None:
     """Compress the clean pictures of FOLDER, restore them, and score the result beside the plain JPEG."""
     chosen = metrics.split(",")
     restoring = RestoreOptions(strength=strength, project=project)
@@ -69,7 +86,9 @@ def evaluate_command(folder: Path, models: tuple[str, ...], qualities: str, subs
     scores = []
     heading = "".join(f"{name:>10}" for name in chosen)
     click.echo(f"{'':7}{'q':>4}  {'':14}{heading}{'worst gain':>12}")
-    for score in evaluate(folder, restorers, qualities=_numbers(qualities), subsamplings=_names(subsampling), metrics=chosen):
+    for score in evaluate(
+        folder, restorers, qualities=_numbers(qualities), subsamplings=_names(subsampling), metrics=chosen
+    ):
         scores.append(score)
         _show(score)
         sys.stdout.flush()
@@ -80,8 +99,10 @@ def evaluate_command(folder: Path, models: tuple[str, ...], qualities: str, subs
                 writer.writeheader()
                 writer.writerows(_row(score) for score in scores)
         if json_file:
-            json_file.write_text(json.dumps([dataclasses.asdict(score) for score in scores], indent=1) + "\n", encoding="utf-8")
+            json_file.write_text(
+                json.dumps([dataclasses.asdict(score) for score in scores], indent=1) + "\n", encoding="utf-8"
+            )
     except OSError as error:
-        raise UsageError("a table file that can be written", error.strerror or str(error), "choose another place") from error
-
-
+        raise UsageError(
+            "a table file that can be written", error.strerror or str(error), "choose another place"
+        ) from error

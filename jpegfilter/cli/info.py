@@ -30,7 +30,9 @@ def _lines(said: dict[str, Any]) -> list[str]:
         lines.append("  metadata     " + ", ".join(f"{kind} {size} bytes" for kind, size in said["metadata"].items()))
     for number, table in said["tables"].items():
         for row, steps in enumerate(table):
-            lines.append((f"  table {number}      " if row == 0 else " " * 15) + "".join(f"{step:5d}" for step in steps))
+            lines.append(
+                (f"  table {number}      " if row == 0 else " " * 15) + "".join(f"{step:5d}" for step in steps)
+            )
     return lines
 
 

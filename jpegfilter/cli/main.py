@@ -62,11 +62,14 @@ class Program(click.Group):
             ctx.exit(exit_status(error))
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-             no_args_is_help=True)
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
 @click.version_option(__version__, prog_name="jpegfilter")
 def program() -> None:
-    """Take the blocks, ringing and bleeding colors out of JPEGs.
+    r"""Take the blocks, ringing and bleeding colors out of JPEGs.
 
     \b
     jpegfilter IN.jpg OUT.png       restore one photo

@@ -22,7 +22,11 @@ def models(as_json: bool) -> None:
         size = (weights.directory() / card.file).stat().st_size
         default = " (default)" if card.name == weights.DEFAULT else ""
         click.echo(f"{card.name}{default}: {card.summary}")
-        click.echo(f"  {size / 1e6:.2f} MB, {card.parameters} parameters, {card.macs} multiply-adds a pixel, {card.speed}")
+        click.echo(
+            f"  {size / 1e6:.2f} MB, {card.parameters} parameters, {card.macs} multiply-adds a pixel, {card.speed}"
+        )
         for test_set, rows in card.scores.items():
-            gains = "  ".join(f"q{quality} {plain:.2f} -> {restored:.2f}" for quality, (plain, restored) in rows.items())
+            gains = "  ".join(
+                f"q{quality} {plain:.2f} -> {restored:.2f}" for quality, (plain, restored) in rows.items()
+            )
             click.echo(f"  {test_set}, PSNR in dB: {gains}")

@@ -90,7 +90,9 @@ def _status(outcomes: list[Outcome]) -> int:
     return exit_status(failed[0]) if len(outcomes) == 1 else 1
 
 
-def _batch(jobs: list[Job], restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice) -> list[Outcome]:
+def _batch(
+    jobs: list[Job], restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice
+) -> list[Outcome]:
     shown = sys.stderr.isatty() and not voice.quiet
     outcomes = []
     with Bar(len(jobs)) if shown else no_bar() as bar:
@@ -104,21 +106,38 @@ def _batch(jobs: list[Job], restorer: Restorer, writing: WriteOptions, options: 
 @click.command("restore", context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, metavar="IN... OUT")
 @click.option("-m", "--model", default=DEFAULT, help="Network; `jpegfilter models` lists them.")
-@click.option("-s", "--strength", type=float, default=RestoreOptions().strength, help="0 (plain decode) to 1 (restored).")
+@click.option(
+    "-s", "--strength", type=float, default=RestoreOptions().strength, help="0 (plain decode) to 1 (restored)."
+)
 @click.option("-q", "--quality", type=int, help="Tell the network this quality instead of the file's own tables.")
-@click.option("--project/--no-project", default=RestoreOptions().project,
-              help="Keep the result a picture that this very file could have come from.")
-@click.option("-f", "--format", "kind", type=click.Choice(list(FORMATS)),
-              help="Output format; otherwise the output's ending, or png in a folder.")
+@click.option(
+    "--project/--no-project",
+    default=RestoreOptions().project,
+    help="Keep the result a picture that this very file could have come from.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "kind",
+    type=click.Choice(list(FORMATS)),
+    help="Output format; otherwise the output's ending, or png in a folder.",
+)
 @click.option("--bits", type=click.Choice(["8", "16"]), default="8", help="Bits a sample (16: png, tiff).")
-@click.option("--output-quality", type=click.IntRange(1, 100),
-              help="Quality of a JPEG, AVIF or WebP output (otherwise 95; WebP without loss).")
+@click.option(
+    "--output-quality",
+    type=click.IntRange(1, 100),
+    help="Quality of a JPEG, AVIF or WebP output (otherwise 95; WebP without loss).",
+)
 @click.option("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, rocm, directml or coreml.")
 @click.option("-t", "--threads", type=click.IntRange(1), help="CPU threads for each file (otherwise all cores).")
 @click.option("--tile", type=int, default=RestoreOptions().tile, help="Largest side of a tile: less is less memory.")
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Files at a time (otherwise chosen by the cores).")
-@click.option("--existing", type=click.Choice(["overwrite", "skip", "refuse"]), default="overwrite",
-              help="What to do where an output is already there.")
+@click.option(
+    "--existing",
+    type=click.Choice(["overwrite", "skip", "refuse"]),
+    default="overwrite",
+    help="What to do where an output is already there.",
+)
 @click.option("--replace-inputs", is_flag=True, help="Allow an output to take the place of an input.")
 @click.option("--keep-metadata/--drop-metadata", default=True, help="ICC profile, EXIF, XMP, resolution.")
 @click.option("--max-megapixels", type=float, default=MAX_PIXELS / 1e6, help="Refuse larger pictures.")
@@ -145,11 +164,21 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     if not jobs and not streams:
         raise InputError("a JPEG", f"none in {', '.join(sources)}", "files are known by their ending or first bytes")
     count, threads = _jobs_and_threads(options["jobs"], options["threads"], len(jobs))
-    restoring = RestoreOptions(strength=options["strength"], project=options["project"], quality=options["quality"],
-                               tile=options["tile"], bits=int(options["bits"]))
-    writing = WriteOptions(options["kind"] or "png", int(options["bits"]), options["output_quality"], options["keep_metadata"])
-    restorer = Restorer(EngineOptions(options["model"], options["device"], threads), restoring,
-                        max_pixels=round(options["max_megapixels"] * 1e6))
+    restoring = RestoreOptions(
+        strength=options["strength"],
+        project=options["project"],
+        quality=options["quality"],
+        tile=options["tile"],
+        bits=int(options["bits"]),
+    )
+    writing = WriteOptions(
+        options["kind"] or "png", int(options["bits"]), options["output_quality"], options["keep_metadata"]
+    )
+    restorer = Restorer(
+        EngineOptions(options["model"], options["device"], threads),
+        restoring,
+        max_pixels=round(options["max_megapixels"] * 1e6),
+    )
     voice.say(f"{options['model']} on {restorer.engine.description}")
     treatment = BatchOptions(options["existing"], options["replace_inputs"], options["kind"], count)
     if stream_to_file:
@@ -167,12 +196,12 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     click.get_current_context().exit(_status(outcomes))
 
 
-def _from_stream(target: str, restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice) -> list[Outcome]:
+def _from_stream(
+    target: str, restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice
+) -> list[Outcome]:
     """Restore standard input into a file."""
     from jpegfilter.codec.read import as_file
 
     with as_file(sys.stdin.buffer.read()) as path:
         job = plan([str(path)], target, format=options.format)[0]
         return _batch([job], restorer, writing, options, voice)
-
-

@@ -26,17 +26,36 @@ def _recipe_path(name: str) -> Path:
 
 @click.command("train")
 @click.argument("recipe")
-@click.option("--data", "folder", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder of clean, lossless images; SOURCES.tsv there names their sets.")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="Checkpoint; where it exists, the run goes on from it.")
+@click.option(
+    "--data",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of clean, lossless images; SOURCES.tsv there names their sets.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Checkpoint; where it exists, the run goes on from it.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Torch device: cpu, cuda, ...")
 @click.option("--threads", type=click.IntRange(1), help="Torch's threads on the CPU.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop cleanly after so long.")
-@click.option("--compile/--no-compile", "compiled", default=True, show_default=True, help="Let torch compile the network.")
+@click.option(
+    "--compile/--no-compile", "compiled", default=True, show_default=True, help="Let torch compile the network."
+)
 @click.option("--patches", type=click.IntRange(1), help="Scale the recipe's phases to so many patches in all.")
-def train(recipe: str, folder: Path, out: Path, device: str, threads: int | None, minutes: float | None,
-          compiled: bool, patches: int | None) -> None:
+def train(
+    recipe: str,
+    folder: Path,
+    out: Path,
+    device: str,
+    threads: int | None,
+    minutes: float | None,
+    compiled: bool,
+    patches: int | None,
+) -> None:
     """Train the network of RECIPE, a TOML file or the name of one that ships."""
     try:
         import torch

@@ -101,7 +101,7 @@ def read(path: Path, shapes: Sequence[tuple[int, int]]) -> tuple[list[Store], di
         BrokenImageError: libjpeg gave up.
     """
     stores = [Store(rows, columns) for rows, columns in shapes]
-    pointers = [store.coefficients.ctypes.data_as(ctypes.c_void_p) for store in stores]
+    pointers: list[ctypes.c_void_p | None] = [store.coefficients.ctypes.data_as(ctypes.c_void_p) for store in stores]
     pointers += [None] * (4 - len(pointers))
     tables = np.zeros((4, 8, 8), np.uint16)
     numbers = (ctypes.c_short * 4)()
@@ -110,7 +110,9 @@ def read(path: Path, shapes: Sequence[tuple[int, int]]) -> tuple[list[Store], di
     with _caught_complaints(complaints):
         done = reader(os.fsencode(path), *pointers, tables.ctypes.data_as(ctypes.c_void_p), numbers)
     if not done:
-        raise BrokenImageError("a decodable JPEG", "; ".join(complaints) or "an error of libjpeg's", "the file is damaged")
+        raise BrokenImageError(
+            "a decodable JPEG", "; ".join(complaints) or "an error of libjpeg's", "the file is damaged"
+        )
     found = {int(number): tables[number] for number in numbers[: len(stores)] if tables[number].any()}
     return stores, found, list(dict.fromkeys(map(_plainly, complaints)))
 

@@ -106,15 +106,20 @@ def _check_arithmetic(body: bytes) -> None:
 
 def _frame(marker: int, body: bytes, *, jfif: bool, adobe: int | None) -> Frame:
     if marker in _REFUSED_FRAMES:
-        raise UnsupportedError("a JPEG made by the discrete cosine transform", f"a {_REFUSED_FRAMES[marker]} one",
-                               "convert it with the program that made it")
+        raise UnsupportedError(
+            "a JPEG made by the discrete cosine transform",
+            f"a {_REFUSED_FRAMES[marker]} one",
+            "convert it with the program that made it",
+        )
     if len(body) < 6 or len(body) != 6 + 3 * body[5]:
         if len(body) > 5 and body[5] not in _READABLE_COMPONENTS:
             raise UnsupportedError("1, 3 or 4 color components", str(body[5]), "the file is damaged or of a rare kind")
         raise _broken("a malformed frame header")
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     if body[0] != 8:
-        raise UnsupportedError("8 bits a sample", f"{body[0]} bits", "reduce the file to 8 bits with the program that made it")
+        raise UnsupportedError(
+            "8 bits a sample", f"{body[0]} bits", "reduce the file to 8 bits with the program that made it"
+        )
     if body[5] not in _READABLE_COMPONENTS:
         raise UnsupportedError("1, 3 or 4 color components", str(body[5]), "the file is damaged or of a rare kind")
     if not width or not height:

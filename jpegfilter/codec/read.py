@@ -97,7 +97,9 @@ def _factors(frame: Frame) -> tuple[tuple[int, int], ...]:
         return ((1, 1),)
     for _, h, v, _ in frame.components:
         if across % h or down % v:
-            raise UnsupportedError("whole sampling ratios", f"{h}x{v} beside {across}x{down}", "convert it with another program")
+            raise UnsupportedError(
+                "whole sampling ratios", f"{h}x{v} beside {across}x{down}", "convert it with another program"
+            )
     return tuple((down // v, across // h) for _, h, v, _ in frame.components)
 
 
@@ -115,10 +117,14 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
         with path.open("rb") as file:
             frame = markers.walk(file)
     except OSError as error:
-        raise InputError("a readable file", error.strerror or str(error), "check the name and its permissions") from error
+        raise InputError(
+            "a readable file", error.strerror or str(error), "check the name and its permissions"
+        ) from error
     if frame.width * frame.height > max_pixels:
         size = f"{frame.width}x{frame.height}"
-        raise UnsupportedError(f"at most {max_pixels / 1e6:.0f} megapixels", size, "raise the limit if the file is trusted")
+        raise UnsupportedError(
+            f"at most {max_pixels / 1e6:.0f} megapixels", size, "raise the limit if the file is trusted"
+        )
     try:
         with warnings.catch_warnings(), JpegImagePlugin.JpegImageFile(path) as image:
             warnings.simplefilter("ignore")
@@ -150,7 +156,9 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> JpegFile:
     tables = late_tables | header.tables
     missing = sorted(set(header.table_numbers) - set(tables))
     if missing:
-        raise BrokenImageError("a quantization table for every component", f"none numbered {missing[0]}", "the file is damaged")
+        raise BrokenImageError(
+            "a quantization table for every component", f"none numbered {missing[0]}", "the file is damaged"
+        )
     components = tuple(
         Component(store.coefficients, tables[number], down, across)
         for store, number, (down, across) in zip(stores, header.table_numbers, header.factors, strict=True)
@@ -168,4 +176,4 @@ def as_file(content: bytes) -> Iterator[Path]:
             file.write(content)
         yield Path(name)
     finally:
-        os.unlink(name)
+        Path(name).unlink()

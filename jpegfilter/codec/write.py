@@ -85,7 +85,9 @@ def format_of(path: Path) -> str:
         if path.suffix.lower() in kind.suffixes:
             return name
     endings = " ".join(kind.suffixes[0] for kind in FORMATS.values())
-    raise UsageError("an output name that ends in a known format", repr(path.name), f"use one of {endings}, or --format")
+    raise UsageError(
+        "an output name that ends in a known format", repr(path.name), f"use one of {endings}, or --format"
+    )
 
 
 def check(options: WriteOptions) -> None:
@@ -97,7 +99,7 @@ def check(options: WriteOptions) -> None:
 
 
 def rgb_from_cmyk(image: Image.Image, metadata: Metadata) -> tuple[Image.Image, Metadata]:
-    """Return an ink picture as RGB and the metadata that still holds: by its profile into sRGB, or without one simply."""
+    """Return an ink picture as RGB and the metadata that still holds: by its profile into sRGB where it has one."""
     profile = buffer(metadata)
     if profile is not None:
         try:
@@ -172,7 +174,7 @@ def _renamed_when_whole(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file
-        os.replace(partial, path)
+        partial.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             partial.unlink()

@@ -46,7 +46,9 @@ def parse(name: str) -> tuple[Device, int]:
     """Return the device and its number of `"cuda"`, `"cuda:1"` and so on; raises `UsageError` for an unknown name."""
     base, _, number = name.partition(":")
     if base not in DEVICES or (number and not number.isdigit()):
-        raise UsageError("a device", repr(name), f"choose auto, {', '.join(DEVICES)}; a number may follow, as in cuda:1")
+        raise UsageError(
+            "a device", repr(name), f"choose auto, {', '.join(DEVICES)}; a number may follow, as in cuda:1"
+        )
     return DEVICES[base], int(number or 0)
 
 
@@ -64,7 +66,7 @@ def cuda_devices() -> int:
 
 
 def is_plausible(device: Device, listed: list[str]) -> bool:
-    """Return whether trying a device is worth its noise: its provider is listed and its driver, where known, is there."""
+    """Return whether trying a device is worth its noise: its provider is listed and its driver is there."""
     if device.provider not in listed:
         return False
     return device.name != "cuda" or cuda_devices() > 0

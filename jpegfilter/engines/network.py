@@ -64,7 +64,9 @@ def _session(content: bytes, device: Device, number: int, threads: int) -> Any:
     except (RuntimeError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.Fail) as error:
         raise DeviceError(f"a working {device.name}", _first_line(error), "choose --device cpu or auto") from error
     if session.get_providers()[0] != device.provider:
-        raise DeviceError(f"a working {device.name}", "a session that fell back to the CPU", "choose --device cpu or auto")
+        raise DeviceError(
+            f"a working {device.name}", "a session that fell back to the CPU", "choose --device cpu or auto"
+        )
     return session
 
 
@@ -105,7 +107,9 @@ def _open(card: Card, content: bytes, device: Device, number: int, threads: int)
     except RuntimeError as error:
         raise DeviceError(f"a working {device.name}", _first_line(error), "choose --device cpu or auto") from error
     if not difference <= _AGREEMENT:
-        raise DeviceError(f"a {device.name} that computes", f"results {difference:.1f} steps off", "choose --device cpu")
+        raise DeviceError(
+            f"a {device.name} that computes", f"results {difference:.1f} steps off", "choose --device cpu"
+        )
     return engine
 
 
@@ -124,13 +128,17 @@ def open_network(options: EngineOptions) -> Network:
 
     card = weights.find(options.model)
     content = weights.onnx_bytes(card)
-    threads = options.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = (
+        options.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     listed = onnxruntime.get_available_providers()
     if options.device != "auto":
         device, number = devices.parse(options.device)
         if not devices.is_plausible(device, listed):
             why = "no driver or no GPU" if device.provider in listed else "an ONNX Runtime built without it"
-            raise DeviceError(f"a working {device.name}", why, "choose --device cpu or auto; docs/gpu.md says what to install")
+            raise DeviceError(
+                f"a working {device.name}", why, "choose --device cpu or auto; docs/gpu.md says what to install"
+            )
         return _open(card, content, device, number, threads)
     for device in DEVICES.values():
         if device.name != "cpu" and devices.is_plausible(device, listed):

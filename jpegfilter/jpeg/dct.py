@@ -17,7 +17,7 @@ BLOCK = 8
 
 def _basis() -> NDArray[np.float64]:
     k = np.arange(BLOCK)
-    rows = np.cos((2 * k[None, :] + 1) * k[:, None] * np.pi / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
+    rows: NDArray[np.float64] = np.cos((2 * k[None, :] + 1) * k[:, None] * np.pi / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
     rows[0] = np.sqrt(1 / BLOCK)
     return rows
 
@@ -25,7 +25,7 @@ def _basis() -> NDArray[np.float64]:
 BASIS: NDArray[np.float64] = _basis()
 """Orthonormal 1-D basis `[frequency, sample]`; its separable square is the transform of T.81, A.3.3."""
 
-KERNEL: NDArray[np.float64] = np.kron(BASIS, BASIS)
+KERNEL: Floats = np.kron(BASIS, BASIS)
 """The 2-D transform as one orthonormal matrix, `[8 v + u, 8 y + x]`: a whole plane is then one matrix product."""
 
 

@@ -52,7 +52,7 @@ def cut(component: Component, region: Region) -> Component:
 
 def samples(component: Component) -> Floats:
     """Return the component decoded at its own resolution, level-shifted, float32, not rounded, not clipped."""
-    return dct.inverse(component.coefficients * component.table.astype(np.float32))
+    return dct.inverse(component.coefficients.astype(np.float32) * component.table.astype(np.float32))
 
 
 def planes(image: JpegImage, region: Region) -> Floats:

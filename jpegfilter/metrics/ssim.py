@@ -1,8 +1,8 @@
 """Structural similarity, with the Gaussian window of its paper and with the flat window of the published JPEG tables.
 
 Source: Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, "Image Quality Assessment: From Error Visibility to
-Structural Similarity", IEEE Transactions on Image Processing 13 (4), 2004. The two windows give different numbers and must
-not share a table.
+Structural Similarity", IEEE Transactions on Image Processing 13 (4), 2004. The two windows give different numbers and
+must not share a table.
 """
 
 from __future__ import annotations

@@ -45,9 +45,11 @@ class ConvUnit(nn.Module):
         self.adds_input = inputs == width
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the features `(N, width, h, w)`."""
         y = self.shrink_slope(self.shrink(self.gather(x)))
         y = self.expand_slope(self.expand(y))
-        return x + y if self.adds_input else y
+        added: Tensor = x + y if self.adds_input else y
+        return added
 
     def merged(self) -> ConvUnit:
         """Return a unit that computes the same with the first two convolutions made one."""
@@ -86,6 +88,7 @@ class FastArcnn(nn.Module):
         self.deconvolution = nn.ConvTranspose2d(shrunk, CHANNELS, CELL, stride=CELL)
         nn.init.normal_(self.deconvolution.weight, std=1e-3)
         nn.init.zeros_(self.deconvolution.bias)  # type: ignore[arg-type]
+        self.scale = 255.0
 
     @property
     def halo(self) -> int:
@@ -100,18 +103,32 @@ class FastArcnn(nn.Module):
     @property
     def macs(self) -> int:
         """Multiply-adds for one sample position of the picture."""
-        weights = (p.numel() for m in self.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for p in [m.weight])
+        weights = (
+            p.numel() for m in self.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for p in [m.weight]
+        )
         return sum(weights) // CELL**2
 
     def forward(self, planes: Tensor) -> Tensor:
-        x = planes / 255
+        """Return the restored planes."""
+        x = planes / self.scale if self.scale != 1 else planes
         y = self.units(functional.pixel_unshuffle(x, CELL))
         y = self.large_slope(self.large(self.close(y)))
-        return planes + 255 * self.deconvolution(y)
+        change = self.deconvolution(y)
+        restored: Tensor = planes + (self.scale * change if self.scale != 1 else change)
+        return restored
 
     def merged(self) -> FastArcnn:
-        """Return the same function with fewer operations: each unit's first two convolutions made one."""
+        """Return the same function with fewer operations.
+
+        Each unit's first two convolutions are made one, and the scale goes into the first and the last weights.
+        """
         twin = FastArcnn(width=self.close.in_channels, shrunk=self.large.out_channels, narrow=self.large.in_channels)
         twin.load_state_dict(self.state_dict())
-        twin.units = nn.Sequential(*(unit.merged() for unit in self.units))  # type: ignore[operator]
+        with torch.no_grad():
+            twin.units[0].gather.weight /= self.scale  # type: ignore[union-attr, operator]
+            twin.deconvolution.weight *= self.scale
+            if twin.deconvolution.bias is not None:
+                twin.deconvolution.bias *= self.scale
+        twin.scale = 1.0
+        twin.units = nn.Sequential(*(unit.merged() for unit in twin.units))  # type: ignore[operator]
         return twin.eval()

@@ -44,7 +44,9 @@ def _same_file(job: Job) -> bool:
         return False
 
 
-def _restore(job: Job, restorer: Restorer, writing: WriteOptions, options: BatchOptions, progress: Progress | None) -> Outcome:
+def _restore(
+    job: Job, restorer: Restorer, writing: WriteOptions, options: BatchOptions, progress: Progress | None
+) -> Outcome:
     """Do one job; raises what `Restorer.restore_file` raises."""
     start = time.perf_counter()
     if job.refusal is not None:
@@ -55,27 +57,35 @@ def _restore(job: Job, restorer: Restorer, writing: WriteOptions, options: Batch
         if options.existing == "skip":
             return Outcome(str(job.source), str(job.target), "skipped")
         if options.existing == "refuse":
-            raise OutputError(f"no {job.target} yet", "one that exists", "remove it, or choose --existing overwrite or skip")
+            raise OutputError(
+                f"no {job.target} yet", "one that exists", "remove it, or choose --existing overwrite or skip"
+            )
         if _same_file(job) and not options.replace_inputs:
-            raise OutputError("an output that is not the input", str(job.target), "name another, or say --replace-inputs")
+            raise OutputError(
+                "an output that is not the input", str(job.target), "name another, or say --replace-inputs"
+            )
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"the folder {job.target.parent}", error.strerror or str(error), "choose another place") from error
+        raise OutputError(
+            f"the folder {job.target.parent}", error.strerror or str(error), "choose another place"
+        ) from error
     chosen = dataclasses.replace(writing, format=options.format or format_of(job.target))
     done = restorer.restore_file(job.source, job.target, chosen, progress=progress)
     seconds = time.perf_counter() - start
     return Outcome(str(job.source), str(job.target), "restored", done.width, done.height, seconds, done.notes)
 
 
-def _attempt(job: Job, restorer: Restorer, writing: WriteOptions, options: BatchOptions, progress: Progress | None) -> Outcome:
+def _attempt(
+    job: Job, restorer: Restorer, writing: WriteOptions, options: BatchOptions, progress: Progress | None
+) -> Outcome:
     try:
         return _restore(job, restorer, writing, options, progress)
     except JpegFilterError as error:
         return Outcome(str(job.source), str(job.target), "failed", error=error)
     except MemoryError:
-        error = InputError("enough memory for the picture", "too little", "choose smaller --tile, fewer --jobs")
-        return Outcome(str(job.source), str(job.target), "failed", error=error)
+        scarce = InputError("enough memory for the picture", "too little", "choose a smaller --tile or fewer --jobs")
+        return Outcome(str(job.source), str(job.target), "failed", error=scarce)
 
 
 def run(

@@ -31,7 +31,9 @@ def inspect(path: Path, *, max_pixels: int = read.MAX_PIXELS) -> dict[str, Any]:
     """
     header = read.read_header(path, max_pixels=max_pixels)
     bases = [tables.LUMA] + [tables.CHROMA] * 3
-    used = [(header.tables[n], base) for n, base in zip(header.table_numbers, bases, strict=False) if n in header.tables]
+    used = [
+        (header.tables[n], base) for n, base in zip(header.table_numbers, bases, strict=False) if n in header.tables
+    ]
     metadata = header.metadata
     kinds = {"icc": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "comment": metadata.comment}
     return {
@@ -43,7 +45,8 @@ def inspect(path: Path, *, max_pixels: int = read.MAX_PIXELS) -> dict[str, Any]:
         "color": header.model.value,
         "subsampling": _subsampling(header),
         "quality": tables.estimate_quality(used[0][0]) if used else None,
-        "standard_tables": bool(used) and all(tables.is_ijg(t, tables.LUMA) or tables.is_ijg(t, base) for t, base in used),
+        "standard_tables": bool(used)
+        and all(tables.is_ijg(t, tables.LUMA) or tables.is_ijg(t, base) for t, base in used),
         "tables": {str(number): table.tolist() for number, table in sorted(header.tables.items())},
         "orientation": metadata.orientation,
         "dpi": metadata.dpi,

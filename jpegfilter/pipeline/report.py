@@ -40,7 +40,9 @@ class Outcome:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["notes"] = list(self.notes)
         values["seconds"] = round(self.seconds, 4)
-        values["error"] = None if self.error is None else {"kind": type(self.error).__name__, "message": str(self.error)}
+        values["error"] = (
+            None if self.error is None else {"kind": type(self.error).__name__, "message": str(self.error)}
+        )
         return values
 
 

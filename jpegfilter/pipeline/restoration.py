@@ -132,12 +132,16 @@ def restore_pixels(pixels: Pixels, engine: Engine, options: RestoreOptions, told
     canvas = Canvas(width, height, channels=channels, bits=options.bits)
     step = (engine.multiple * 8, engine.multiple * 8)
     reach = -(-engine.halo // engine.multiple) * engine.multiple
-    for region in tiling.tiles(-(-height // step[0]) * step[0], -(-width // step[1]) * step[1], side=options.tile, step=step):
-        region = Region(region.top, region.left, min(region.bottom, height), min(region.right, width))
+    for tile in tiling.tiles(
+        -(-height // step[0]) * step[0], -(-width // step[1]) * step[1], side=options.tile, step=step
+    ):
+        region = Region(tile.top, tile.left, min(tile.bottom, height), min(tile.right, width))
         seen = tiling.widen(region, by=reach, step=(engine.multiple, engine.multiple), height=height, width=width)
         plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
         gray = channels == 1
-        picture = np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
+        picture = (
+            np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
+        )
         restored = engine.restore(tiling.pad(np.ascontiguousarray(picture), engine.multiple), told)
         inner = tiling.window(region, seen)
         restored = restored[:1, *inner] if gray else color.rgb_from_ycbcr(restored[:, *inner])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     text = {"step": checkpoint.step, "recipe": checkpoint.recipe.to_dict(), "origin": checkpoint.origin}
     partial = path.with_suffix(".partial")
     safetensors.torch.save_file(tensors, partial, metadata={"jpegfilter": json.dumps(text)})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load(path: Path) -> Checkpoint:

@@ -100,7 +100,7 @@ def _cut(image: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor:
     """Return one patch `(3, P, P)`: rescaled, cropped, turned and mirrored at random."""
     side = recipe.patch
     if random.random() < recipe.rescale_share:
-        side = int(round(side / random.uniform(recipe.rescale, 1.0)))
+        side = round(side / random.uniform(recipe.rescale, 1.0))
         side = min(side, image.shape[0], image.shape[1])
     top = int(random.integers(image.shape[0] - side + 1))
     left = int(random.integers(image.shape[1] - side + 1))

@@ -1,8 +1,8 @@
 """What libjpeg does to a picture, in torch, on the device that trains, for a whole batch at once.
 
 The color conversion, the chroma averaging, the transform and the rounding are those of the IJG's compressor
-(jccolor.c, jcsample.c, jcdctmgr.c), in integers where it has integers, so that the coefficients are those of a real file
-but for rare ties of its integer transform; tests/training measures how rare. See docs/math.md, section 6.
+(jccolor.c, jcsample.c, jcdctmgr.c), in integers where it has integers, so that the coefficients are those of a real
+file but for rare ties of its integer transform; tests/training measures how rare. See docs/math.md, section 6.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def compress(rgb: Tensor, luma: Tensor, chroma: Tensor, *, sampling: str) -> Com
     size = luma_plane.shape[-2:]
     coefficients, decoded = _quantize(luma_plane, luma)
     if sampling == "gray":
-        return Compressed(torch.cat((decoded, torch.zeros_like(decoded), torch.zeros_like(decoded)), 1), (coefficients,))
+        return Compressed(
+            torch.cat((decoded, torch.zeros_like(decoded), torch.zeros_like(decoded)), 1), (coefficients,)
+        )
     down, across = FACTORS[sampling]
     all_coefficients, planes = [coefficients], [decoded]
     for plane in chroma_planes:

@@ -91,7 +91,9 @@ def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterat
 class Run:
     """A training run: the network, its moving average and its optimizer, from a recipe or from a checkpoint."""
 
-    def __init__(self, recipe: Recipe, *, options: RunOptions, origin: dict[str, str], state: Checkpoint | None) -> None:
+    def __init__(
+        self, recipe: Recipe, *, options: RunOptions, origin: dict[str, str], state: Checkpoint | None
+    ) -> None:
         self.recipe, self.options, self.origin = recipe, options, origin
         self.device = torch.device(options.device)
         torch.manual_seed(recipe.seed)
@@ -100,11 +102,14 @@ class Run:
         if state is not None:
             self.network.load_state_dict(state.weights)
             self.step = state.step
-        self.network.to(self.device, memory_format=torch.channels_last)
+        self.network.to(self.device)
+        self.network.to(memory_format=torch.channels_last)
         self.names = dict(self.network.named_parameters())
         source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
-        self.average = {name: tensor.detach().clone().to(self.device) for name, tensor in source.items()}
-        self.optimizer = torch.optim.Adam(self.names.values(), lr=recipe.rate(0), betas=(recipe.beta1, 0.999), fused=True)
+        self.average = {name: source[name].detach().clone().to(self.device) for name in self.names}
+        self.optimizer = torch.optim.Adam(
+            self.names.values(), lr=recipe.rate(0), betas=(recipe.beta1, 0.999), fused=True
+        )
         if state is not None and state.moments:
             for name, parameter in self.names.items():
                 self.optimizer.state[parameter] = {
@@ -137,6 +142,7 @@ class Run:
         loss = losses.rgb_error(restored, clean).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.names.values(), self.recipe.clip, foreach=True)
         self.optimizer.step()
         self.step += 1
         decay = min(self.recipe.average, self.step / (self.step + 10))
@@ -145,12 +151,8 @@ class Run:
         return loss.detach()
 
 
-def train(photos: Photos, held_out: Photos, run: Run) -> Checkpoint | None:
-    """Train until the recipe ends or the options' time is up; checkpoints and the log tell how it goes.
-
-    Returns:
-        Nothing is returned but the file: the last checkpoint lies in `run.options.out`.
-    """
+def train(photos: Photos, held_out: Photos, run: Run) -> None:
+    """Train until the recipe ends or the options' time is up; the last checkpoint lies in `run.options.out`."""
     options, recipe = run.options, run.recipe
     start = saved = logged = time.monotonic()
     waited, total, count = 0.0, torch.zeros((), device=run.device), 0
@@ -164,13 +166,20 @@ def train(photos: Photos, held_out: Photos, run: Run) -> Checkpoint | None:
             speed = count * recipe.batch / (now - logged)
             LOG.info(
                 "step %d of %d, rate %.0e, loss %.3e, %.0f patches/s, %.2f Mpx/s, %.1f %% waiting",
-                run.step, recipe.steps, recipe.rate(run.step - 1), total.item() / count, speed,
-                speed * recipe.patch**2 / 1e6, 100 * waited / (now - logged),
+                run.step,
+                recipe.steps,
+                recipe.rate(run.step - 1),
+                total.item() / count,
+                speed,
+                speed * recipe.patch**2 / 1e6,
+                100 * waited / (now - logged),
             )
             waited, count, logged = 0.0, 0, now
             total.zero_()
         if run.step % options.validate_every == 0 or run.step == recipe.steps:
-            LOG.info("step %d, validation: %s", run.step, validate(run.network, run.average, held_out, device=run.device))
+            LOG.info(
+                "step %d, validation: %s", run.step, validate(run.network, run.average, held_out, device=run.device)
+            )
             logged, count, waited = time.monotonic(), 0, 0.0
             total.zero_()
         if now - saved > options.save_every:
@@ -180,4 +189,3 @@ def train(photos: Photos, held_out: Photos, run: Run) -> Checkpoint | None:
             break
         asked = time.monotonic()
     run.save()
-    return None

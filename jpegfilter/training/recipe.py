@@ -31,6 +31,7 @@ class Recipe:
         phases: learning rates in order.
         beta1: Adam's first moment's decay.
         average: decay of the moving average of the weights, which is what ships.
+        clip: largest norm of a step's gradient; rare batches without it have set a whole run back.
         quality: lowest and highest IJG quality.
         low_quality_share: share of patches whose quality is drawn from `low_quality` and not from `quality`.
         low_quality: lowest and highest quality of that share.
@@ -50,6 +51,7 @@ class Recipe:
     widths: dict[str, int] = field(default_factory=dict)
     beta1: float = 0.8
     average: float = 0.999
+    clip: float = 0.01
     quality: tuple[int, int] = (1, 95)
     low_quality_share: float = 0.5
     low_quality: tuple[int, int] = (5, 40)
@@ -94,8 +96,11 @@ def from_dict(values: dict[str, Any]) -> Recipe:
     except (KeyError, TypeError) as error:
         raise UsageError("a training recipe", str(error), "compare it with the recipes that ship") from error
     if recipe.patch % 32 or recipe.patch < 32 or recipe.batch < 1 or not recipe.phases:
-        raise UsageError("a patch that is a multiple of 32, a batch and at least one phase", f"{recipe.patch}, "
-                         f"{recipe.batch}, {len(recipe.phases)} phases", "correct the recipe")
+        raise UsageError(
+            "a patch that is a multiple of 32, a batch and at least one phase",
+            f"{recipe.patch}, {recipe.batch}, {len(recipe.phases)} phases",
+            "correct the recipe",
+        )
     return recipe
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from jpegfilter.jpeg import tables
+from jpegfilter.jpeg.types import Table
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
 from jpegfilter.training.degradation import compress
@@ -15,7 +16,7 @@ QUALITIES = (10, 20, 30, 50, 75, 90)
 _CROP = 256
 
 
-def _table(base: tables.Table, quality: int) -> Tensor:
+def _table(base: Table, quality: int) -> Tensor:
     return torch.from_numpy(tables.ijg_table(base, quality).astype("int64").reshape(1, 64))
 
 
@@ -39,7 +40,9 @@ def gains(
             side = min(_CROP, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
             top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
             rgb = image[top : top + side, left : left + side].permute(2, 0, 1)[None].to(device)
-            planes = compress(rgb, _table(tables.LUMA, quality), _table(tables.CHROMA, quality), sampling=sampling).planes
+            planes = compress(
+                rgb, _table(tables.LUMA, quality), _table(tables.CHROMA, quality), sampling=sampling
+            ).planes
             clean = losses.clean_planes(rgb)
             out = functional_call(network, weights, (planes,))
             plain.append(_psnr(losses.rgb_error(planes, clean)))
