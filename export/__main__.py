@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from export.calibrate import doubt
 from export.to_onnx import write
-from jpegfilter.training import checkpoint
+from jpegfilter.errors import UsageError
+from jpegfilter.training import checkpoint, data
 from jpegfilter.weights import card as cards
 from jpegfilter.weights import directory
 
@@ -16,31 +18,57 @@ SUMMARIES = {"fast-arcnn": "the Fast-ARCNN variant, blind: one small network for
 SPEEDS = {"fast-arcnn": "fast"}
 
 
+def _scores(files: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
+    """Return the PSNR of plain and restored pictures by test set and quality from `jpegfilter evaluate --json` files."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for text in files:
+        name, _, path = text.partition("=")
+        try:
+            rows = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError("scores as NAME=FILE", repr(text), str(error)) from error
+        for row in rows:
+            figures = scores.setdefault(f"{name} {row['subsampling']}", {})
+            figures.setdefault(str(row["quality"]), []).append(round(row["figures"]["psnr"], 3))
+    return scores
+
+
 @click.command()
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("name")
-@click.option("--data", required=True, help="What it was trained on, with licences, in one line.")
 @click.option(
-    "--scores",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Scores as `jpegfilter evaluate --json` writes them; kept from the old card otherwise.",
+    "--images",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder it was trained on; its held-out pictures calibrate the card.",
 )
-def main(source: Path, name: str, data: str, scores: Path | None) -> None:
+@click.option("--data", "trained_on", required=True, help="What it was trained on, with licences, in one line.")
+@click.option("--scores", multiple=True, metavar="NAME=FILE", help="Scores of a test set, by `evaluate --json`.")
+def main(source: Path, name: str, images: Path, trained_on: str, scores: tuple[str, ...]) -> None:
     """Export the moving average of a checkpoint's weights as NAME."""
     state = checkpoint.load(source)
     path = directory() / f"{name}.onnx"
     network = write(state, path)
     card = cards.Card(
-        name=name, summary=SUMMARIES[name], file=path.name, sha256=cards.sha256(path), inputs=("planes",),
-        range="level-shifted 8-bit steps", halo=network.halo, multiple=network.multiple,
-        parameters=sum(p.numel() for p in network.parameters()), macs=network.macs, speed=SPEEDS[name],
-        recipe=state.recipe.to_dict() | {"steps done": state.step}, origin=state.origin, data=data,
-        scores=json.loads(scores.read_text()) if scores else {},
-    )  # fmt: skip
-    path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
-    click.echo(
-        f"{path}: {path.stat().st_size / 1e3:.0f} kB, {card.parameters} parameters, {card.macs} multiply-adds a pixel"
+        name=name,
+        summary=SUMMARIES[name],
+        file=path.name,
+        sha256=cards.sha256(path),
+        inputs=("planes",),
+        range="level-shifted 8-bit steps",
+        halo=network.halo,
+        multiple=network.multiple,
+        parameters=sum(p.numel() for p in network.parameters()),
+        macs=network.macs,
+        speed=SPEEDS[name],
+        recipe=state.recipe.to_dict() | {"steps done": state.step},
+        origin=state.origin,
+        data=trained_on,
+        doubt=doubt(network, data.load(images, state.recipe, held_out=True)),
+        scores=_scores(scores),
     )
+    path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
+    click.echo(f"{path}: {path.stat().st_size / 1e3:.0f} kB, {card.parameters} parameters, {card.macs} MACs a pixel")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ COMMANDS = {
 }
 """Module and attribute of each command."""
 _DEFAULT = "restore"
+STOPPED = 130
+"""Exit status after Ctrl-C: 128 and the signal's number, as shells have it."""
 _GROUP_OPTIONS = {"--help", "-h", "--version"}
 
 
@@ -82,9 +84,17 @@ def program() -> None:
 
 
 def main() -> None:
-    """Run the program; Ctrl-C and a closed pipe end it without a traceback."""
+    """Run the program; neither Ctrl-C nor a closed pipe ends it with a traceback."""
+    status: object = 0
     try:
-        program(prog_name="jpegfilter")
+        status = program.main(prog_name="jpegfilter", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("jpegfilter: stopped", err=True)
+        status = STOPPED
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(1)
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)

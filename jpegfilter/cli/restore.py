@@ -13,6 +13,7 @@ import click
 from jpegfilter.cli.progress import Bar, no_bar
 from jpegfilter.codec.read import MAX_PIXELS
 from jpegfilter.codec.write import FORMATS, WriteOptions
+from jpegfilter.engines import devices
 from jpegfilter.engines.network import EngineOptions
 from jpegfilter.errors import InputError, UsageError
 from jpegfilter.pipeline import batch
@@ -59,7 +60,7 @@ def _tell(outcome: Outcome, voice: Voice) -> None:
 
 def _jobs_and_threads(jobs: int | None, threads: int | None, files: int) -> tuple[int, int]:
     """Return files at a time and threads for each, so that together they take the processors once."""
-    cores = batch.cores()
+    cores = devices.cores()
     jobs = jobs or max(1, min(files, cores, _MOST_JOBS))
     return jobs, threads or max(1, cores // jobs)
 

@@ -15,11 +15,14 @@ class Engine(Protocol):
         halo: samples around a tile that can change its result; a tile with so much around it equals the whole.
         multiple: heights and widths must be multiples of this.
         description: device and threads, for people.
+        doubt: standard deviation of the result's own error in each DCT coefficient of luma and of chroma, `(2, 8, 8)`,
+            in 8-bit steps (see `jpeg.bounds.trust`); None where nobody measured it.
     """
 
     halo: int
     multiple: int
     description: str
+    doubt: Floats | None
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
         """Return the restored planes.

@@ -7,7 +7,7 @@ standard error. So drivers are looked for first, quietly, and a provider must be
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+import os
 import sys
 from dataclasses import dataclass
 
@@ -63,6 +63,11 @@ def cuda_devices() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_plausible(device: Device, listed: list[str]) -> bool:

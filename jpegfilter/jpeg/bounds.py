@@ -10,10 +10,25 @@ import numpy as np
 
 from jpegfilter.jpeg import dct, sampling
 from jpegfilter.jpeg.image import Component
-from jpegfilter.jpeg.types import Floats
+from jpegfilter.jpeg.types import Floats, Table
 
 
-def project(plane: Floats, component: Component) -> Floats:
+def trust(table: Table, doubt: Floats) -> Floats:
+    """Return how far to follow an estimate away from the middle of each interval, 0..1, `[v, u]`.
+
+    Two witnesses speak about a coefficient: the file, whose middle errs by a variance of `q^2 / 12`, and the estimate,
+    which errs by `doubt^2`. The best blend of two independent ones weighs each by the other's variance.
+
+    Args:
+        table: quantization steps, `[v, u]`.
+        doubt: the estimate's own standard deviation in each coefficient, `[v, u]`, in 8-bit steps.
+    """
+    told = table.astype(doubt.dtype) ** 2 / 12
+    share: Floats = told / (told + doubt**2)
+    return share
+
+
+def project(plane: Floats, component: Component, *, doubt: Floats | None = None) -> Floats:
     """Return the nearest plane whose coefficients all lie inside their intervals.
 
     The plane is at the image's resolution. For a subsampled component the coefficients are those of the cells' means;
@@ -22,6 +37,8 @@ def project(plane: Floats, component: Component) -> Floats:
     Args:
         plane: level-shifted `(block rows * 8 * down, block columns * 8 * across)`, not rounded.
         component: the coefficients and table of just this region.
+        doubt: see `trust`; coefficients are first drawn to the middle of their intervals by so much. None trusts the
+            plane fully.
 
     Returns:
         A new plane of the same shape; neither rounded nor clipped. Its coefficients are inside to float32's precision.
@@ -32,9 +49,10 @@ def project(plane: Floats, component: Component) -> Floats:
     steps = component.table.astype(plane.dtype)
     middle = component.coefficients * steps
     half = steps * plane.dtype.type(0.5)
-    excess = change - middle
-    np.clip(excess, -half, half, out=change)
-    change -= excess
+    deviation = change - middle
+    followed = deviation if doubt is None else deviation * trust(component.table, doubt.astype(plane.dtype))
+    np.clip(followed, -half, half, out=change)
+    change -= deviation
     correction = dct.inverse(change)
     if down == across == 1:
         correction += plane

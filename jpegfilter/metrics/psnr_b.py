@@ -98,8 +98,8 @@ def psnr_b_luma(restored: Samples, reference: Samples) -> float:
     """Return PSNR-B in dB: the error over all of RGB, with the blocking effect of the restored picture's luma.
 
     This is the convention of FBCNN (Jiang et al., ICCV 2021) and JDEC (Han et al., CVPR 2024). The luma is that of
-    ITU-R BT.601 in studio range, 16..235, rounded to whole steps. A picture of one channel is its own luma, unscaled and not
-    rounded, so that there the result is that of `psnr_b`.
+    ITU-R BT.601 in studio range, 16..235, rounded to whole steps. A picture of one channel is its own luma, unscaled
+    and not rounded, so that there the result is that of `psnr_b`.
 
     Args:
         restored: `(H, W)`, `(H, W, 1)` or RGB `(H, W, 3)`, 0..255; its blocks start at its upper left sample.

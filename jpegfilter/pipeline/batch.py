@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -98,12 +98,22 @@ def run(
 ) -> Iterator[Outcome]:
     """Yield what became of each job, as each is done; a file that fails ends nothing but itself.
 
+    Whoever stops asking ends the files that are being worked on after their present tile.
+
     Args:
         progress: called with a job and the share of it that is done.
     """
 
+    stopped = threading.Event()
+
     def attempt(job: Job) -> Outcome:
-        return _attempt(job, restorer, writing, options, (lambda share: progress(job, share)) if progress else None)
+        def note(share: float) -> None:
+            if stopped.is_set():
+                raise JpegFilterError("the run to go on", "a stop")
+            if progress:
+                progress(job, share)
+
+        return _attempt(job, restorer, writing, options, note)
 
     if options.jobs == 1:
         yield from map(attempt, jobs)
@@ -121,10 +131,6 @@ def run(
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         finally:
+            stopped.set()
             for future in running:
                 future.cancel()
-
-
-def cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -37,7 +37,7 @@ class RestoreOptions:
     strength: float = 1.0
     project: bool = True
     quality: int | None = None
-    tile: int = 1024
+    tile: int = 768
     bits: int = 8
 
     def __post_init__(self) -> None:
@@ -58,14 +58,16 @@ def _told_tables(image: JpegImage, options: RestoreOptions) -> list[Table]:
     return [image.components[0].table, image.components[min(1, len(image.components) - 1)].table]
 
 
-def _project(planes: Floats, image: JpegImage, region: Region) -> Floats:
+def _project(planes: Floats, image: JpegImage, region: Region, doubt: Floats | None) -> Floats:
     """Return component planes of a region, each projected onto its intervals where it has blocks."""
     out = planes.copy()
-    for plane, component in zip(out, image.components, strict=True):
+    for index, (plane, component) in enumerate(zip(out, image.components, strict=True)):
         part = decode.cut(component, region)
         rows, columns = part.coefficients.shape[:2]
         inside = np.s_[: rows * 8 * component.down, : columns * 8 * component.across]
-        plane[inside] = bounds.project(np.ascontiguousarray(plane[inside]), part)
+        is_chroma = image.model.is_luma_chroma and index in (1, 2)
+        doubted = doubt[int(is_chroma)] if doubt is not None else None
+        plane[inside] = bounds.project(np.ascontiguousarray(plane[inside]), part, doubt=doubted)
     return out
 
 
@@ -91,7 +93,7 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     inner = tiling.window(region, seen)
     restored = components.from_pictures([picture[:, *inner] for picture in pictures], image)
     if options.project:
-        restored = _project(restored, image, region)
+        restored = _project(restored, image, region, engine.doubt)
     if options.strength < 1:
         plain = planes[:, *core]
         restored = plain + np.float32(options.strength) * (restored - plain)

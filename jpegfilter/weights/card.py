@@ -30,6 +30,8 @@ class Card:
         recipe: the training recipe as values.
         origin: commit, data and versions of the training.
         data: what it was trained on, with licences.
+        doubt: standard deviation of the network's error in each coefficient of luma, then of chroma, 128 numbers in
+            8-bit steps, or nothing (see `jpeg.bounds.trust`).
         scores: PSNR by test set and quality: `{"LIVE1 4:2:0": {"10": [plain, restored]}}`.
     """
 
@@ -48,6 +50,7 @@ class Card:
     origin: dict[str, str] = field(default_factory=dict)
     data: str = ""
     scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    doubt: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         """Return the card as the text of its file."""
