@@ -99,7 +99,7 @@ def main() -> None:
     options = parser.parse_args()
     restorer = Restorer(EngineOptions(options.model, "cpu"))
     print(
-    print("| MP | whole program, s | s/MP | peak MB | reading | network | decoding, projection, color | writing |")
+        print("| MP | whole program, s | s/MP | peak MB | reading | network | decoding, projection, color | writing |")
     )
     print("| MP | whole program, s | s/MP | peak MB | " + "reading | network | decoding, projection, color | writing |")
     print("|---|---|---|---|---|---|---|---|")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import click
 
 from export.calibrate import doubt
-from export.to_onnx import write
+from export.to_onnx import exported
 from jpegfilter.errors import UsageError
 from jpegfilter.training import checkpoint, data
 from jpegfilter.weights import card as cards
@@ -19,7 +20,7 @@ SPEEDS = {"fast-arcnn": "fast"}
 
 
 def _scores(files: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
-    """Return the PSNR of plain and restored pictures by test set and quality from `jpegfilter evaluate --json` files."""
+    """Return the PSNR of plain and restored pictures by test set and quality, from `evaluate --json` files."""
     scores: dict[str, dict[str, list[float]]] = {}
     for text in files:
         name, _, path = text.partition("=")
@@ -48,12 +49,12 @@ def main(source: Path, name: str, images: Path, trained_on: str, scores: tuple[s
     """Export the moving average of a checkpoint's weights as NAME."""
     state = checkpoint.load(source)
     path = directory() / f"{name}.onnx"
-    network = write(state, path)
+    network, content = exported(state)
     card = cards.Card(
         name=name,
         summary=SUMMARIES[name],
         file=path.name,
-        sha256=cards.sha256(path),
+        sha256=hashlib.sha256(content).hexdigest(),
         inputs=("planes",),
         range="level-shifted 8-bit steps",
         halo=network.halo,
@@ -67,6 +68,7 @@ def main(source: Path, name: str, images: Path, trained_on: str, scores: tuple[s
         doubt=doubt(network, data.load(images, state.recipe, held_out=True)),
         scores=_scores(scores),
     )
+    path.write_bytes(content)
     path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
     click.echo(f"{path}: {path.stat().st_size / 1e3:.0f} kB, {card.parameters} parameters, {card.macs} MACs a pixel")
 

@@ -58,16 +58,15 @@ def difference(network: nn.Module, content: bytes, *, seed: int = 0) -> float:
     return worst
 
 
-def write(state: Checkpoint, path: Path) -> Network:
-    """Write a checkpoint's network as ONNX, having compared it with torch, and return it.
+def exported(state: Checkpoint) -> tuple[Network, bytes]:
+    """Return a checkpoint's network and its ONNX file, having compared them.
 
     Raises:
-        WeightsError: torch and ONNX Runtime disagree; nothing is written.
+        WeightsError: torch and ONNX Runtime disagree.
     """
     network = network_of(state)
     content = to_onnx(network)
     worst = difference(network, content)
-    if worst > TOLERANCE:
+    if not worst <= TOLERANCE:
         raise WeightsError(f"torch and ONNX Runtime within {TOLERANCE} steps", f"{worst:.5f}", "do not ship this file")
-    path.write_bytes(content)
-    return network
+    return network, content

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from jpegfilter.codec.clean import SUBSAMPLINGS
 from jpegfilter.engines.network import EngineOptions
-from jpegfilter.errors import UsageError
+from jpegfilter.errors import OutputError, UsageError
 from jpegfilter.metrics import METRICS
 from jpegfilter.pipeline.evaluation import Score, evaluate
 from jpegfilter.pipeline.restoration import RestoreOptions
@@ -54,6 +57,31 @@ def _show(score: Score) -> None:
     click.echo(f"{score.subsampling:7}{score.quality:4}  {score.name:14}{figures}{score.worst_gain:+12.3f}")
 
 
+def _check_place(path: Path | None) -> None:
+    """Raise `OutputError` where a file cannot be written, before hours of work for it."""
+    if path is not None and (not path.parent.is_dir() or not os.access(path.parent, os.W_OK)):
+        raise OutputError(f"to write {path}", "no folder that can be written to", "choose another place")
+
+
+def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with null for those that are no number: JSON has no word for them."""
+    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in values.items()}
+
+
+def _write_tables(scores: list[Score], csv_file: Path | None, json_file: Path | None) -> None:
+    try:
+        if csv_file:
+            with csv_file.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(_row(scores[0])))
+                writer.writeheader()
+                writer.writerows(_row(score) for score in scores)
+        if json_file:
+            rows = [dataclasses.asdict(score) | {"figures": _without_nan(score.figures)} for score in scores]
+            json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError("to write the table", error.strerror or str(error), "choose another place") from error
+
+
 @click.command("evaluate", context_settings={"show_default": True})
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-m", "--model", "models", multiple=True, default=[DEFAULT], help="Model to score; may be repeated.")
@@ -80,6 +108,8 @@ def evaluate_command(
     json_file: Path | None,
 ) -> None:
     """Compress the clean pictures of FOLDER, restore them, and score the result beside the plain JPEG."""
+    _check_place(csv_file)
+    _check_place(json_file)
     chosen = metrics.split(",")
     restoring = RestoreOptions(strength=strength, project=project)
     restorers = {name: Restorer(EngineOptions(name, device, threads), restoring) for name in models}
@@ -92,17 +122,4 @@ def evaluate_command(
         scores.append(score)
         _show(score)
         sys.stdout.flush()
-    try:
-        if csv_file:
-            with csv_file.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(_row(scores[0])))
-                writer.writeheader()
-                writer.writerows(_row(score) for score in scores)
-        if json_file:
-            json_file.write_text(
-                json.dumps([dataclasses.asdict(score) for score in scores], indent=1) + "\n", encoding="utf-8"
-            )
-    except OSError as error:
-        raise UsageError(
-            "a table file that can be written", error.strerror or str(error), "choose another place"
-        ) from error
+    _write_tables(scores, csv_file, json_file)

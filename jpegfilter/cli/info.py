@@ -16,7 +16,7 @@ def _lines(said: dict[str, Any]) -> list[str]:
     megapixels = said["width"] * said["height"] / 1e6
     standard = "the IJG's tables" if said["standard_tables"] else "tables of another encoder"
     lines = [
-        said["file"],
+        click.format_filename(said["file"]),
         f"  size         {said['width']} x {said['height']} ({megapixels:.2f} MP), {said['bytes']} bytes",
         f"  process      {said['process']}",
         f"  color        {said['color']}, subsampling {said['subsampling']}",
@@ -46,7 +46,7 @@ def info(files: tuple[Path, ...], as_json: bool) -> None:
         try:
             said.append(inspect(path))
         except JpegFilterError as error:
-            click.echo(f"jpegfilter: {path}: {error}", err=True)
+            click.echo(f"jpegfilter: {click.format_filename(path)}: {error}", err=True)
             status = 1
             continue
         if not as_json:

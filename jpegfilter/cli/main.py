@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from jpegfilter import __version__
 from jpegfilter.errors import DeviceError, JpegFilterError, OutputError, UsageError, WeightsError
@@ -55,6 +57,10 @@ class Program(click.Group):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer files beside commands: `restore` needs no naming."""
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; an error of ours becomes one line and an exit status."""
         try:
@@ -83,18 +89,32 @@ def program() -> None:
     """
 
 
-def main() -> None:
-    """Run the program; neither Ctrl-C nor a closed pipe ends it with a traceback."""
-    status: object = 0
+def _run() -> int:
+    """Run the program to the last byte of its output and return its exit status."""
     try:
-        status = program.main(prog_name="jpegfilter", standalone_mode=False)
+        status: object = program.main(prog_name="jpegfilter", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("jpegfilter: stopped", err=True)
-        status = STOPPED
+        return STOPPED
     except BrokenPipeError:
-        sys.stderr.close()
-        status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+        return 1
+    except OSError as error:
+        click.echo(f"jpegfilter: wanted standard output, got {error.strerror or error}", err=True)
+        return exit_status(OutputError("standard output", str(error)))
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """Run the program; neither Ctrl-C nor a closed or full output ends it with a traceback."""
+    status = _run()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # what is left in its buffer has nowhere to go: keep the interpreter from trying again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)

@@ -19,7 +19,7 @@ def models(as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=2))
         return
     for card in cards:
-        size = (weights.directory() / card.file).stat().st_size
+        size = len(weights.onnx_bytes(card))
         default = " (default)" if card.name == weights.DEFAULT else ""
         click.echo(f"{card.name}{default}: {card.summary}")
         click.echo(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,13 @@ from typing import Any
 
 import click
 
+from jpegfilter.cli import streams
 from jpegfilter.cli.progress import Bar, no_bar
-from jpegfilter.codec.read import MAX_PIXELS
+from jpegfilter.codec.read import MAX_PIXELS, as_file
 from jpegfilter.codec.write import FORMATS, WriteOptions
 from jpegfilter.engines import devices
 from jpegfilter.engines.network import EngineOptions
-from jpegfilter.errors import InputError, UsageError
+from jpegfilter.errors import InputError, JpegFilterError, UsageError
 from jpegfilter.pipeline import batch
 from jpegfilter.pipeline.batch import BatchOptions
 from jpegfilter.pipeline.plan import Job, plan
@@ -24,7 +27,6 @@ from jpegfilter.pipeline.restoration import RestoreOptions
 from jpegfilter.pipeline.restorer import Restorer
 from jpegfilter.weights import DEFAULT
 
-_STREAM = "-"
 _MOST_JOBS = 4
 """Files at a time where nobody said how many: more gains little and costs memory."""
 
@@ -65,14 +67,25 @@ def _jobs_and_threads(jobs: int | None, threads: int | None, files: int) -> tupl
     return jobs, threads or max(1, cores // jobs)
 
 
-def _stream(source: str, target: str, restorer: Restorer, writing: WriteOptions) -> Outcome:
-    """Restore where standard input or standard output takes part."""
-    content = sys.stdin.buffer.read() if source == _STREAM else _content(Path(source))
-    encoded, done = restorer.restore_bytes(content, writing)
-    if target == _STREAM:
-        sys.stdout.buffer.write(encoded)
-        sys.stdout.buffer.flush()
-    return Outcome(source, target, "restored", done.width, done.height, notes=done.notes)
+def _to_stream(source: str, restorer: Restorer, writing: WriteOptions) -> Outcome:
+    """Restore a file or standard input to standard output."""
+    content = streams.read() if source == streams.NAME else _content(Path(source))
+    try:
+        encoded, done = restorer.restore_bytes(content, writing)
+        streams.write(encoded)
+    except JpegFilterError as error:
+        return Outcome(source, streams.NAME, "failed", error=error)
+    return Outcome(source, streams.NAME, "restored", done.width, done.height, notes=done.notes)
+
+
+def _from_stream(target: str, restorer: Restorer, writing: WriteOptions, options: BatchOptions) -> Outcome:
+    """Restore standard input into a file."""
+    if Path(target).is_dir():
+        raise UsageError("a file name for what comes from standard input", f"the folder {target}", "name a file in it")
+    with as_file(streams.read()) as path:
+        (job,) = plan([str(path)], target, format=options.format)
+        (outcome,) = batch.run([job], restorer, writing, options)
+    return dataclasses.replace(outcome, source=streams.NAME)
 
 
 def _content(path: Path) -> bytes:
@@ -91,6 +104,12 @@ def _status(outcomes: list[Outcome]) -> int:
     return exit_status(failed[0]) if len(outcomes) == 1 else 1
 
 
+def _pixels(megapixels: float) -> int:
+    if not megapixels > 0:
+        raise UsageError("a limit above 0 megapixels", f"{megapixels:g}", "500 is usual, inf is none")
+    return sys.maxsize if math.isinf(megapixels) else round(megapixels * 1e6)
+
+
 def _batch(
     jobs: list[Job], restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice
 ) -> list[Outcome]:
@@ -105,7 +124,7 @@ def _batch(
 
 
 @click.command("restore", context_settings={"show_default": True})
-@click.argument("paths", nargs=-1, required=True, metavar="IN... OUT")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="IN... OUT")
 @click.option("-m", "--model", default=DEFAULT, help="Network; `jpegfilter models` lists them.")
 @click.option(
     "-s", "--strength", type=float, default=RestoreOptions().strength, help="0 (plain decode) to 1 (restored)."
@@ -154,55 +173,34 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     if len(paths) < 2:
         raise UsageError("an input and an output", "one name", "say where the result goes: jpegfilter IN OUT")
     *sources, target = paths
-    streams = _STREAM in (*sources, target)
-    if streams and len(sources) > 1:
+    streamed = streams.NAME in paths
+    if streamed and len(sources) > 1:
         raise UsageError("one input beside a stream", f"{len(sources)}", "restore them one by one")
-    if options["as_json"] and target == _STREAM:
+    if options["as_json"] and target == streams.NAME:
         raise UsageError("standard output for one thing", "a picture and a report", "write the picture to a file")
     voice = Voice(options["quiet"], options["verbose"])
-    stream_to_file = streams and target != _STREAM
-    jobs = [] if streams else plan(sources, target, format=options["kind"])
-    if not jobs and not streams:
+    jobs = [] if streamed else plan(sources, target, format=options["kind"])
+    if not jobs and not streamed:
         raise InputError("a JPEG", f"none in {', '.join(sources)}", "files are known by their ending or first bytes")
     count, threads = _jobs_and_threads(options["jobs"], options["threads"], len(jobs))
-    restoring = RestoreOptions(
-        strength=options["strength"],
-        project=options["project"],
-        quality=options["quality"],
-        tile=options["tile"],
-        bits=int(options["bits"]),
-    )
-    writing = WriteOptions(
-        options["kind"] or "png", int(options["bits"]), options["output_quality"], options["keep_metadata"]
-    )
-    restorer = Restorer(
-        EngineOptions(options["model"], options["device"], threads),
-        restoring,
-        max_pixels=round(options["max_megapixels"] * 1e6),
-    )
+    bits = int(options["bits"])
+    restoring = RestoreOptions(options["strength"], options["project"], options["quality"], options["tile"], bits)
+    writing = WriteOptions(options["kind"] or "png", bits, options["output_quality"], options["keep_metadata"])
+    engine = EngineOptions(options["model"], options["device"], threads)
+    restorer = Restorer(engine, restoring, max_pixels=_pixels(options["max_megapixels"]))
     voice.say(f"{options['model']} on {restorer.engine.description}")
     treatment = BatchOptions(options["existing"], options["replace_inputs"], options["kind"], count)
-    if stream_to_file:
-        outcomes = _from_stream(target, restorer, writing, treatment, voice)
-    elif streams:
-        outcomes = [_stream(sources[0], target, restorer, writing)]
-        _tell(outcomes[0], voice)
+    if target == streams.NAME:
+        outcomes = [_to_stream(sources[0], restorer, writing)]
+    elif streamed:
+        outcomes = [_from_stream(target, restorer, writing, treatment)]
     else:
         outcomes = _batch(jobs, restorer, writing, treatment, voice)
+    if streamed:
+        _tell(outcomes[0], voice)
     if options["as_json"]:
         report = {"model": options["model"], "device": restorer.engine.description, **summary(outcomes)}
         click.echo(json.dumps(report | {"files": [outcome.to_dict() for outcome in outcomes]}, indent=2))
     elif len(outcomes) > 1:
         voice.say(", ".join(f"{count} {status}" for status, count in summary(outcomes).items() if count))
     click.get_current_context().exit(_status(outcomes))
-
-
-def _from_stream(
-    target: str, restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice
-) -> list[Outcome]:
-    """Restore standard input into a file."""
-    from jpegfilter.codec.read import as_file
-
-    with as_file(sys.stdin.buffer.read()) as path:
-        job = plan([str(path)], target, format=options.format)[0]
-        return _batch([job], restorer, writing, options, voice)

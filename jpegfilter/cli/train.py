@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from jpegfilter.errors import UsageError
+from jpegfilter.errors import DeviceError, OutputError, UsageError
 
 RECIPES = Path(__file__).parent.parent / "training" / "recipes"
 
@@ -22,6 +22,16 @@ def _recipe_path(name: str) -> Path:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
         raise UsageError("a recipe", repr(name), f"name a TOML file or one that ships: {known}")
     return path
+
+
+def _check_device(name: str) -> None:
+    """Raise `DeviceError` where torch cannot compute on a device."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name).add_(1)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(f"a torch device that works, not {name}", str(error).splitlines()[0], "cpu does") from error
 
 
 @click.command("train")
@@ -65,6 +75,11 @@ def train(
     from jpegfilter.training import checkpoint, data, loop, origin
     from jpegfilter.training import recipe as recipes
 
+    _check_device(device)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {out.parent}", error.strerror or str(error), "choose another place") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if threads:
         torch.set_num_threads(threads)

@@ -27,7 +27,8 @@ from jpegfilter.jpeg.types import Coefficients, Table
 _LIBJPEG = "turbo210"
 _COMPLAINTS = ("Premature end", "Corrupt JPEG", "Invalid ", "Inconsistent ", "Unsupported ", "Bogus ", "Warning",
                "Application transferred", "Huffman table", "Arithmetic table", "Quantization table",
-               "Insufficient memory", "Image too big", "Unrecognized", "Missing ", "Unknown ", "Invalid")  # fmt: skip
+               "Insufficient memory", "Image too big", "Unrecognized", "Missing ", "Unknown ", "Sampling factors",
+               "Component index", "Maximum supported", "Not a JPEG", "Too many", "Empty ", "Wrong ")  # fmt: skip
 """How libjpeg's messages begin (jerror.h)."""
 _PLAINLY = {
     "Premature end": "the file is cut short; what is there was restored",

@@ -26,6 +26,10 @@ _SOI, _EOI, _SOS, _DQT, _DHT, _DAC, _DRI, _DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0
 _APP0, _APP14 = 0xE0, 0xEE
 _ALONE = {0x01, *range(0xD0, 0xD8)}
 """Markers without a segment: TEM and the restart markers."""
+_HARMLESS = {*range(0xE0, 0xF0), 0xFE, _DNL, _DRI}
+"""APPn, COM and what else a decoder passes over: it stops at others."""
+_JFIF_LENGTH = 14
+"""libjpeg takes a shorter segment for something else."""
 _READABLE_COMPONENTS = (1, 3, 4)
 _MAX_SIDE = 65500
 """libjpeg's own limit (JPEG_MAX_DIMENSION)."""
@@ -136,8 +140,9 @@ def _check_scan(body: bytes, frame: Frame | None) -> Frame:
     if frame is None:
         raise _broken("a scan before any frame header")
     count = body[0] if body else 0
-    identifiers = {component[0] for component in frame.components}
-    if not 1 <= count <= 4 or len(body) != 4 + 2 * count or not set(body[1 : 1 + 2 * count : 2]) <= identifiers:
+    rest = iter([component[0] for component in frame.components])
+    in_order = all(identifier in rest for identifier in body[1 : 1 + 2 * count : 2])  # as T.81, B.2.3 demands
+    if not 1 <= count <= 4 or len(body) != 4 + 2 * count or not in_order:
         raise _broken("a malformed scan header")
     return frame
 
@@ -183,7 +188,9 @@ def walk(file: BinaryIO) -> Frame:
             _check_arithmetic(body)
         elif marker == _DRI and len(body) != 2:
             raise _broken("a malformed restart interval")
-        elif marker == _APP0 and body[:5] == b"JFIF\x00":
+        elif marker not in _HARMLESS:
+            raise _broken("an unknown marker")
+        elif marker == _APP0 and body[:5] == b"JFIF\x00" and len(body) >= _JFIF_LENGTH:
             jfif = True
         elif marker == _APP14 and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]

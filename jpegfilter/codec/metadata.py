@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +13,9 @@ from PIL import Image, PngImagePlugin
 _XMP_TAG = 700
 """TIFF tag of an XMP packet (XMP specification, part 3)."""
 _ORIENTATION_TAG = 0x0112
+_LAYOUT_TAGS = (254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 282, 283, 284, 292, 293, 296, 317, 320, 322,
+                323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 529, 530, 531, 532)  # fmt: skip
+"""Tags of a first directory that describe the pixels of the file it came from (TIFF 6.0): not of any other file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,11 @@ class Metadata:
             return None
         exif = Image.Exif()
         try:
-            exif.load(self.exif)
-            value = exif.get(_ORIENTATION_TAG)
-        except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow warns of damage it can read past
+                exif.load(self.exif)
+                value = exif.get(_ORIENTATION_TAG)
+        except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
             return None
         return value if isinstance(value, int) and 1 <= value <= 8 else None
 
@@ -90,11 +97,14 @@ def _tiff_tags(metadata: Metadata) -> bytes | None:
     exif = Image.Exif()
     if metadata.exif:
         exif.load(metadata.exif)
+        for tag in _LAYOUT_TAGS:
+            if tag in exif:
+                del exif[tag]
     if metadata.xmp:
         exif[_XMP_TAG] = metadata.xmp
     return exif.tobytes() if len(exif) else None
 
 
-def buffer(metadata: Metadata) -> io.BytesIO | None:
+def profile_file(metadata: Metadata) -> io.BytesIO | None:
     """Return the ICC profile as a file for Pillow's color management."""
     return io.BytesIO(metadata.icc) if metadata.icc else None

@@ -83,7 +83,7 @@ def color_model(frame: Frame) -> ColorModel:
     if len(identifiers) == 1:
         return ColorModel.GRAY
     if len(identifiers) == 4:
-        return ColorModel.YCCK if frame.adobe == 2 else ColorModel.CMYK
+        return ColorModel.YCCK if frame.adobe else ColorModel.CMYK
     if frame.jfif:
         return ColorModel.YCBCR
     if frame.adobe is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from PIL import Image, ImageCms
 
 from jpegfilter.codec import sixteen
 from jpegfilter.codec.canvas import Canvas
-from jpegfilter.codec.metadata import Metadata, buffer, save_options
+from jpegfilter.codec.metadata import Metadata, profile_file, save_options
 from jpegfilter.errors import OutputError, UsageError
 
 
@@ -76,7 +78,7 @@ class WriteOptions:
 _LOSSY_QUALITY = 95
 _PNG_LEVEL = 1
 """zlib's quickest: on photographs some 3 % larger than level 6 and several times as fast (benchmarks/speed.md)."""
-_METADATA_ERRORS = (SyntaxError, ValueError, KeyError, TypeError, struct.error)
+_METADATA_ERRORS = (SyntaxError, ValueError, KeyError, TypeError, RuntimeError, struct.error)
 
 
 def format_of(path: Path) -> str:
@@ -100,7 +102,7 @@ def check(options: WriteOptions) -> None:
 
 def rgb_from_cmyk(image: Image.Image, metadata: Metadata) -> tuple[Image.Image, Metadata]:
     """Return an ink picture as RGB and the metadata that still holds: by its profile into sRGB where it has one."""
-    profile = buffer(metadata)
+    profile = profile_file(metadata)
     if profile is not None:
         try:
             srgb = ImageCms.createProfile("sRGB")
@@ -116,7 +118,7 @@ def _pillow_options(options: WriteOptions, kind: Format) -> dict[str, object]:
     if kind.name == "png":
         return {"compress_level": _PNG_LEVEL}
     if kind.name == "tiff":
-        return {"compression": "tiff_adobe_deflate"}
+        return {}  # uncompressed: Pillow cannot write an EXIF directory through libtiff
     if kind.name == "webp" and options.quality is None:
         return {"lossless": True, "quality": 50, "method": 1, "exact": True}
     quality = options.quality or _LOSSY_QUALITY
@@ -128,7 +130,7 @@ def _pillow_options(options: WriteOptions, kind: Format) -> dict[str, object]:
 
 
 def encode(canvas: Canvas, metadata: Metadata, options: WriteOptions, file: BinaryIO) -> list[str]:
-    """Write a picture into an open file and return what could not be kept, for people.
+    """Write a picture into an open, empty, seekable file and return what could not be kept, for people.
 
     Raises:
         OutputError: the format cannot hold the picture.
@@ -148,31 +150,37 @@ def encode(canvas: Canvas, metadata: Metadata, options: WriteOptions, file: Bina
     if image.mode == "CMYK" and not kind.cmyk:
         image, metadata = rgb_from_cmyk(image, metadata)
         lost.append("CMYK became RGB, which is what this format holds")
-    try:
-        arguments = _pillow_options(options, kind) | save_options(metadata, kind.pillow)
-        image.save(file, kind.pillow, **arguments)
-    except _METADATA_ERRORS as error:
-        if metadata == Metadata():
-            raise OutputError(f"a picture that {kind.name} can hold", str(error)) from error
-        file.seek(0)
-        file.truncate()
-        image.save(file, kind.pillow, **_pillow_options(options, kind))
-        lost.append(f"the metadata is damaged and was left out ({error})")
-    return lost
+    damage: Exception | None = None
+    for kept in dict.fromkeys((metadata, Metadata(icc=metadata.icc), Metadata())):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow warns of metadata it can read past
+                image.save(file, kind.pillow, **_pillow_options(options, kind) | save_options(kept, kind.pillow))
+        except _METADATA_ERRORS as error:
+            damage = error
+            file.seek(0)
+            file.truncate()
+            continue
+        if damage is not None:
+            lost.append(f"the metadata is damaged and was left out ({damage})")
+        return lost
+    raise OutputError(f"a picture that {kind.name} can hold", str(damage)) from damage
 
 
 @contextlib.contextmanager
 def _renamed_when_whole(path: Path) -> Iterator[BinaryIO]:
     """Lend a file beside `path` that takes its name when the block ends well and vanishes when it does not."""
     if path.exists() and not path.is_file():  # a device or a pipe: there is nothing to rename
-        with path.open("wb") as file:
-            yield file
+        buffer = io.BytesIO()
+        yield buffer
+        path.write_bytes(buffer.getbuffer())
         return
-    path = path.resolve()
-    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.partial")
-    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    path = Path(os.path.realpath(path))
+    if path.is_symlink():  # it leads back to itself
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    partial = path.with_name(f".jpegfilter-{secrets.token_hex(4)}.partial")
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with partial.open("x+b") as file:
             yield file
         partial.replace(path)
     except BaseException:

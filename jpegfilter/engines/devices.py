@@ -45,7 +45,7 @@ DEVICES: dict[str, Device] = {
 def parse(name: str) -> tuple[Device, int]:
     """Return the device and its number of `"cuda"`, `"cuda:1"` and so on; raises `UsageError` for an unknown name."""
     base, _, number = name.partition(":")
-    if base not in DEVICES or (number and not number.isdigit()):
+    if base not in DEVICES or (number and not (number.isascii() and number.isdigit())):
         raise UsageError(
             "a device", repr(name), f"choose auto, {', '.join(DEVICES)}; a number may follow, as in cuda:1"
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from jpegfilter.codec.write import WriteOptions, format_of
@@ -37,16 +38,41 @@ class BatchOptions:
     jobs: int = 1
 
 
-def _same_file(job: Job) -> bool:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what two names of one file have in common, or None where there is no file."""
     try:
-        return job.source.samefile(job.target)
-    except OSError:
-        return False
+        found = path.stat()
+    except (OSError, RuntimeError):  # RuntimeError: a circle of links
+        return None
+    return found.st_dev, found.st_ino
 
 
-def _restore(
-    job: Job, restorer: Restorer, writing: WriteOptions, options: BatchOptions, progress: Progress | None
-) -> Outcome:
+def _guard(job: Job, sources: frozenset[tuple[int, int]], options: BatchOptions) -> None:
+    """Raise `OutputError` where a job's output would take the place of something it must not."""
+    if options.existing == "refuse":
+        raise OutputError(
+            f"no {job.target} yet", "one that exists", "remove it, or choose --existing overwrite or skip"
+        )
+    replaced = _identity(job.target)
+    if replaced is None or replaced not in sources:
+        return
+    if replaced != _identity(job.source):
+        raise OutputError("an output that is no input of this run", str(job.target), "choose another folder")
+    if not options.replace_inputs:
+        raise OutputError("an output that is not the input", str(job.target), "name another, or say --replace-inputs")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all jobs of a run share; `sources` are the identities of all its inputs."""
+
+    restorer: Restorer
+    writing: WriteOptions
+    options: BatchOptions
+    sources: frozenset[tuple[int, int]]
+
+
+def _restore(job: Job, run: _Run, progress: Progress) -> Outcome:
     """Do one job; raises what `Restorer.restore_file` raises."""
     start = time.perf_counter()
     if job.refusal is not None:
@@ -54,33 +80,24 @@ def _restore(
     if job.source.is_dir():
         raise InputError("a JPEG file", f"the folder {job.source}", "name a folder for its results")
     if job.target.exists():
-        if options.existing == "skip":
+        if run.options.existing == "skip":
             return Outcome(str(job.source), str(job.target), "skipped")
-        if options.existing == "refuse":
-            raise OutputError(
-                f"no {job.target} yet", "one that exists", "remove it, or choose --existing overwrite or skip"
-            )
-        if _same_file(job) and not options.replace_inputs:
-            raise OutputError(
-                "an output that is not the input", str(job.target), "name another, or say --replace-inputs"
-            )
+        _guard(job, run.sources, run.options)
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"the folder {job.target.parent}", error.strerror or str(error), "choose another place"
         ) from error
-    chosen = dataclasses.replace(writing, format=options.format or format_of(job.target))
-    done = restorer.restore_file(job.source, job.target, chosen, progress=progress)
+    chosen = dataclasses.replace(run.writing, format=run.options.format or format_of(job.target))
+    done = run.restorer.restore_file(job.source, job.target, chosen, progress=progress)
     seconds = time.perf_counter() - start
     return Outcome(str(job.source), str(job.target), "restored", done.width, done.height, seconds, done.notes)
 
 
-def _attempt(
-    job: Job, restorer: Restorer, writing: WriteOptions, options: BatchOptions, progress: Progress | None
-) -> Outcome:
+def _attempt(job: Job, run: _Run, progress: Progress) -> Outcome:
     try:
-        return _restore(job, restorer, writing, options, progress)
+        return _restore(job, run, progress)
     except JpegFilterError as error:
         return Outcome(str(job.source), str(job.target), "failed", error=error)
     except MemoryError:
@@ -103,7 +120,8 @@ def run(
     Args:
         progress: called with a job and the share of it that is done.
     """
-
+    sources = frozenset(identity for job in jobs if (identity := _identity(job.source)))
+    shared = _Run(restorer, writing, options, sources)
     stopped = threading.Event()
 
     def attempt(job: Job) -> Outcome:
@@ -113,7 +131,7 @@ def run(
             if progress:
                 progress(job, share)
 
-        return _attempt(job, restorer, writing, options, note)
+        return _attempt(job, shared, note)
 
     if options.jobs == 1:
         yield from map(attempt, jobs)

@@ -108,6 +108,8 @@ def plan(sources: Sequence[str], target: str, *, format: str | None) -> list[Job
         UsageError: the two do not fit together.
         InputError: a source does not exist.
     """
+    if not target:
+        raise UsageError("an output", "an empty name", "name a file or a folder")
     paths = [Path(source) for source in sources]
     for path in paths:
         if not path.exists():
@@ -120,7 +122,7 @@ def plan(sources: Sequence[str], target: str, *, format: str | None) -> list[Job
     place = Path(target)
     if place.exists() and not place.is_dir():
         raise UsageError("a folder for the results", f"the file {target}", "name a folder")
-    if not place.exists() and any(place.suffix.lower() in kind.suffixes for kind in FORMATS.values()):
+    if not _is_folder(target) and any(place.suffix.lower() in kind.suffixes for kind in FORMATS.values()):
         raise UsageError("a folder for the results", repr(target), "end its name with / if it is to be a folder")
     suffix = FORMATS[format or "png"].suffixes[0]
     return list(_without_clashes(_below(paths, place, suffix)))

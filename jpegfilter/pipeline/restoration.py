@@ -78,12 +78,12 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
         region: edges are multiples of the MCU and of the engine's multiple, or the grid's own.
     """
     height, width = image.grid
-    wide = tiling.widen(region, by=engine.halo + 2, step=image.mcu, height=height, width=width)
+    reach = -(-engine.halo // engine.multiple) * engine.multiple
+    wide = tiling.widen(region, by=reach + 2, step=image.mcu, height=height, width=width)
     planes = decode.planes(image, wide)
     core = tiling.window(region, wide)
     if options.strength == 0:
         return planes[:, *core]
-    reach = -(-engine.halo // engine.multiple) * engine.multiple
     seen = tiling.widen(region, by=reach, step=(engine.multiple, engine.multiple), height=height, width=width)
     view = planes[:, *tiling.window(seen, wide)]
     pictures = [

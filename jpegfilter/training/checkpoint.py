@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from jpegfilter.errors import WeightsError
+from jpegfilter.errors import OutputError, UsageError, WeightsError
 from jpegfilter.training.recipe import Recipe, from_dict
 
 
@@ -40,7 +40,11 @@ _GROUPS = ("weights", "average", "moments")
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint so that `path` is at every moment the old one or the new one, whole."""
+    """Write a checkpoint so that `path` is at every moment the old one or the new one, whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     tensors = {
         f"{group}/{name}": tensor.detach().cpu().contiguous()
         for group in _GROUPS
@@ -48,8 +52,12 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     }
     text = {"step": checkpoint.step, "recipe": checkpoint.recipe.to_dict(), "origin": checkpoint.origin}
     partial = path.with_suffix(".partial")
-    safetensors.torch.save_file(tensors, partial, metadata={"jpegfilter": json.dumps(text)})
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(tensors, partial, metadata={"jpegfilter": json.dumps(text)})
+        partial.replace(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise OutputError(f"to write the checkpoint {path}", str(error), "choose another place") from error
 
 
 def load(path: Path) -> Checkpoint:
@@ -62,10 +70,10 @@ def load(path: Path) -> Checkpoint:
         with safetensors.safe_open(path, framework="pt") as file:
             text: dict[str, Any] = json.loads((file.metadata() or {})["jpegfilter"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
+        for name, tensor in tensors.items():
+            group, _, key = name.partition("/")
+            groups[group][key] = tensor
+        return Checkpoint(text["step"], **groups, recipe=from_dict(text["recipe"]), origin=text["origin"])
+    except (OSError, KeyError, TypeError, ValueError, UsageError, safetensors.SafetensorError) as error:
         raise WeightsError(f"a training checkpoint in {path}", str(error), "name a file written by a run") from error
-    groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
-    for name, tensor in tensors.items():
-        group, _, key = name.partition("/")
-        groups[group][key] = tensor
-    return Checkpoint(text["step"], **groups, recipe=from_dict(text["recipe"]), origin=text["origin"])

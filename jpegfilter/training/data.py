@@ -80,7 +80,7 @@ def load(folder: Path, recipe: Recipe, *, held_out: bool) -> Photos:
         UsageError: no such image.
     """
     sets = _sets(folder)
-    paths = pictures(folder)
+    paths = pictures(folder) if folder.is_dir() else []
     paths = [p for p in paths if _held_out(p.name, recipe.validation_share) == held_out]
     images, weights, manifest = [], [], hashlib.sha256()
     for path in paths:

@@ -74,7 +74,7 @@ def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterat
                 if ended.is_set():
                     return
                 put(draw(photos, recipe, step=step))
-        except (RuntimeError, ValueError, IndexError) as error:
+        except BaseException as error:
             put(error)
 
     threading.Thread(target=work, daemon=True).start()
@@ -112,10 +112,12 @@ class Run:
         )
         if state is not None and state.moments:
             for name, parameter in self.names.items():
-                self.optimizer.state[parameter] = {
-                    entry: state.moments[f"{name}.{entry}"].to(self.device if entry != "step" else "cpu")
-                    for entry in ("step", "exp_avg", "exp_avg_sq")
+                moments = {  # laid out in memory as the parameter is: fused Adam walks both alike
+                    entry: torch.empty_like(parameter, requires_grad=False).copy_(state.moments[f"{name}.{entry}"])
+                    for entry in ("exp_avg", "exp_avg_sq")
                 }
+                step = state.moments[f"{name}.step"].to(self.device)
+                self.optimizer.state[parameter] = {"step": step, **moments}
         self.forward = torch.compile(self.network) if options.compiled else self.network
 
     def save(self) -> None:
@@ -127,7 +129,6 @@ class Run:
         }
         weights = {name: parameter.detach() for name, parameter in self.names.items()}
         state = Checkpoint(self.step, weights, self.average, moments, self.recipe, self.origin)
-        self.options.out.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(state, self.options.out)
 
     def advance(self, batch: Patches) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jpegfilter.errors import UsageError
+from jpegfilter.jpeg.sampling import FACTORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +94,36 @@ def from_dict(values: dict[str, Any]) -> Recipe:
             if name in values:
                 values[name] = tuple(values[name])
         recipe = Recipe(**values)
-    except (KeyError, TypeError) as error:
+        wrong = _mistakes(recipe)
+    except (KeyError, TypeError, ValueError) as error:
         raise UsageError("a training recipe", str(error), "compare it with the recipes that ship") from error
-    if recipe.patch % 32 or recipe.patch < 32 or recipe.batch < 1 or not recipe.phases:
-        raise UsageError(
-            "a patch that is a multiple of 32, a batch and at least one phase",
-            f"{recipe.patch}, {recipe.batch}, {len(recipe.phases)} phases",
-            "correct the recipe",
-        )
+    if wrong:
+        raise UsageError("a training recipe", "; ".join(wrong), "compare it with the recipes that ship")
     return recipe
+
+
+def _mistakes(recipe: Recipe) -> list[str]:
+    """Return what is of no use in a recipe."""
+    unknown = set(recipe.samplings) - {*FACTORS, "gray"}
+    checks = {
+        f"a patch of {recipe.patch}, no multiple of 32": recipe.patch < 32 or recipe.patch % 32,
+        f"a batch of {recipe.batch}": recipe.batch < 1,
+        "no phase": not recipe.phases,
+        "a phase without patches or rate": any(p.patches < 1 or not p.rate > 0 for p in recipe.phases),
+        f"unknown samplings {', '.join(sorted(unknown))}": unknown,
+        "no sampling": not sum(recipe.samplings.values()) > 0,
+        "qualities that are no range within 1..100": not all(
+            1 <= low <= high <= 100 for low, high in (recipe.quality, recipe.low_quality)
+        ),
+    }
+    return [mistake for mistake, found in checks.items() if found]
 
 
 def load(path: Path) -> Recipe:
     """Read a recipe from a TOML file; raises `UsageError` where it is not one."""
     try:
-        return from_dict(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
         raise UsageError(f"a training recipe in {path}", str(error), "name a TOML file") from error
 
 

@@ -1,0 +1,47 @@
+"""The picture being made, tile by tile."""
+
+import numpy as np
+import pytest
+
+from jpegfilter.codec.canvas import Canvas
+
+KINDS = pytest.mark.parametrize(
+    ("channels", "bits", "mode"), [(1, 8, "L"), (3, 8, "RGB"), (4, 8, "CMYK"), (1, 16, "I;16"), (3, 16, "RGB")]
+)
+
+
+def noise(channels, bits, height=13, width=21):
+    return np.random.default_rng(1).integers(0, 2**bits, (height, width, channels), f"u{bits // 8}")
+
+
+@KINDS
+def test_tiles_make_the_picture(channels, bits, mode):
+    pixels = noise(channels, bits)
+    canvas = Canvas(21, 13, channels=channels, bits=bits)
+    for top in range(0, 13, 5):
+        for left in range(0, 21, 8):
+            canvas.paste(pixels[top : top + 5, left : left + 8], top=top, left=left)
+    assert canvas.pixels().dtype == pixels.dtype
+    assert np.array_equal(canvas.pixels(), pixels)
+    image = canvas.image()
+    assert (image.mode, image.size) == (mode, (21, 13))
+    shown = np.asarray(image).reshape(13, 21, channels)
+    assert np.array_equal(shown, pixels >> 8 if mode == "RGB" and bits == 16 else pixels)
+
+
+@KINDS
+def test_later_tiles_cover_earlier_ones(channels, bits, mode):
+    pixels = noise(channels, bits)
+    canvas = Canvas(21, 13, channels=channels, bits=bits)
+    canvas.paste(pixels, top=0, left=0)
+    canvas.paste(pixels[:3, :4], top=9, left=10)
+    assert canvas.image().mode == mode
+    assert np.array_equal(canvas.pixels()[9:12, 10:14], pixels[:3, :4])
+    assert np.array_equal(canvas.pixels()[:9], pixels[:9])
+
+
+def test_turned_tiles_are_pasted_as_they_look():
+    pixels = noise(3, 8)
+    canvas = Canvas(13, 21, channels=3, bits=8)
+    canvas.paste(pixels.swapaxes(0, 1), top=0, left=0)
+    assert np.array_equal(canvas.pixels(), pixels.swapaxes(0, 1))

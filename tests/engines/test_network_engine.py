@@ -1,0 +1,219 @@
+"""The network in ONNX Runtime: what its contract says, whatever its weights are, and its errors."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnxruntime
+import pytest
+from skimage import data
+
+from jpegfilter import weights
+from jpegfilter.engines import devices
+from jpegfilter.engines.devices import DEVICES
+from jpegfilter.engines.network import EngineOptions, Network, open_network
+from jpegfilter.errors import DeviceError, JpegFilterError, UsageError, WeightsError
+from jpegfilter.jpeg import color, tables
+
+TOLD = (tables.ijg_table(tables.LUMA, 20), tables.ijg_table(tables.CHROMA, 20))
+NEAR = 1e-3
+"""Float32 sums in another order, in 8-bit steps: as in tests/pipeline/test_restoration.py."""
+CPU = EngineOptions(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return open_network(CPU)
+
+
+@pytest.fixture(scope="module")
+def planes():
+    """Y, Cb and Cr of a photo, level-shifted, as engines take them."""
+    return color.ycbcr_from_rgb(color.from_pixels(data.astronaut()[:96, 180:300]))
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder of weights of the test's own, a copy of those that ship."""
+    folder = tmp_path / "weights"
+    shutil.copytree(weights.directory(), folder)
+    monkeypatch.setattr(weights, "directory", lambda: folder)
+    weights.find.cache_clear()
+    yield folder
+    weights.find.cache_clear()
+
+
+# The contract.
+
+
+def test_planes_in_planes_out(engine, planes):
+    kept = planes.copy()
+    restored = engine.restore(planes, TOLD)
+    assert (restored.shape, restored.dtype) == (planes.shape, np.float32)
+    assert np.isfinite(restored).all()
+    assert not np.array_equal(restored, planes)
+    assert np.array_equal(planes, kept)
+
+
+def test_results_are_not_clipped(engine):
+    bright = np.zeros((3, 32, 32), np.float32)
+    bright[0] = 200
+    assert engine.restore(bright, TOLD)[0, 16, 16] > 150
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 9), (5, 1), (16, 23)])
+def test_every_multiple_is_taken(sides, engine):
+    height, width = (side * engine.multiple for side in sides)
+    assert engine.restore(np.zeros((3, height, width), np.float32), TOLD).shape == (3, height, width)
+
+
+def test_the_halo_is_all_that_counts(engine, planes):
+    top, left = (3 * engine.halo // (2 * engine.multiple) * engine.multiple for _ in range(2))
+    side = 4 * engine.multiple
+    reach = -(-engine.halo // engine.multiple) * engine.multiple
+    picture = np.resize(planes, (3, 2 * top + side, 2 * left + side))
+    whole = engine.restore(picture, TOLD)[:, top : top + side, left : left + side]
+    around = np.s_[:, top - reach : top + side + reach, left - reach : left + side + reach]
+    part = engine.restore(np.ascontiguousarray(picture[around]), TOLD)[:, reach : reach + side, reach : reach + side]
+    assert np.abs(part - whole).max() < NEAR
+
+
+def test_what_lies_beyond_the_halo_changes_nothing(engine):
+    # One sample in the middle: everything that it moves lies inside the halo about it.
+    side = 2 * engine.halo + 8 * engine.multiple
+    quiet = np.zeros((3, side, side), np.float32)
+    loud = quiet.copy()
+    loud[:, side // 2, side // 2] = 100
+    moved = np.argwhere(np.abs(engine.restore(loud, TOLD) - engine.restore(quiet, TOLD)).max(0) > 1e-5)
+    assert len(moved) > 9
+    assert np.abs(moved - side // 2).max() <= engine.halo
+
+
+def test_threads_change_nothing_but_rounding(engine, planes):
+    two = open_network(dataclasses.replace(CPU, threads=2))
+    assert np.abs(two.restore(planes, TOLD) - engine.restore(planes, TOLD)).max() < NEAR
+
+
+def test_the_same_twice_is_the_same(engine, planes):
+    assert np.array_equal(engine.restore(planes, TOLD), engine.restore(planes, TOLD))
+
+
+def test_threads_may_share_a_session(engine, planes):
+    pictures = [np.ascontiguousarray(np.roll(planes, 16 * n, 2)[:, : 32 + 8 * n]) for n in range(8)]
+    expected = [engine.restore(picture, TOLD) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda picture: engine.restore(picture, TOLD), pictures))
+    assert all(np.array_equal(a, b) for a, b in zip(results, expected, strict=True))
+
+
+def test_the_card_is_the_contract(engine):
+    card = weights.find(weights.DEFAULT)
+    assert (engine.halo, engine.multiple, engine.card) == (card.halo, card.multiple, card)
+
+
+def test_doubt_is_the_cards_as_two_tables(engine):
+    card = weights.find(weights.DEFAULT)
+    numbers = np.arange(1, 129).tolist()
+    doubting = Network(dataclasses.replace(card, doubt=tuple(numbers)), None, description="a probe").doubt
+    assert (doubting.shape, doubting.dtype) == ((2, 8, 8), np.float32)
+    assert doubting.ravel().tolist() == numbers
+    assert Network(dataclasses.replace(card, doubt=()), None, description="a probe").doubt is None
+
+
+def test_tables_go_to_networks_that_read_them():
+    class Session:
+        def run(self, names, feed):
+            self.feed = feed
+            return [feed["planes"] + 1]
+
+    card = weights.find(weights.DEFAULT)
+    for inputs in (("planes",), ("planes", "tables")):
+        session = Session()
+        network = Network(dataclasses.replace(card, inputs=inputs), session, description="a probe")
+        out = network.restore(np.zeros((3, 8, 8), np.float32), TOLD)
+        assert out.shape == (3, 8, 8)
+        assert set(session.feed) == set(inputs)
+        if "tables" in inputs:
+            assert session.feed["tables"].dtype == np.float32
+            assert np.array_equal(session.feed["tables"], np.stack(TOLD)[None])
+
+
+# Options.
+
+
+@pytest.mark.parametrize(("threads", "said"), [(1, "CPU, 1 thread"), (3, "CPU, 3 threads")])
+def test_the_description_names_device_and_threads(threads, said):
+    assert open_network(EngineOptions(device="cpu", threads=threads)).description == said
+
+
+def test_threads_are_obeyed_where_affinity_is_unknown(monkeypatch):
+    # macOS and Windows.
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert open_network(EngineOptions(device="cpu", threads=3)).description == "CPU, 3 threads"
+    assert open_network(EngineOptions(device="cpu")).description == "CPU, 5 threads"
+
+
+# Errors.
+
+
+@pytest.mark.parametrize("name", ["", "absent", "../weights/fast-arcnn", "fast-arcnn.onnx", "FAST-ARCNN"])
+def test_an_unknown_model_is_refused_with_those_that_are_known(name):
+    with pytest.raises(WeightsError) as caught:
+        open_network(EngineOptions(model=name))
+    assert repr(name) in str(caught.value)
+    assert all(known in str(caught.value) for known in weights.names())
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(UsageError, match="'tpu'"):
+        open_network(EngineOptions(device="tpu"))
+
+
+@pytest.mark.parametrize("name", [name for name in DEVICES if name != "cpu"])
+def test_a_device_that_is_not_there_is_an_error(name):
+    listed = onnxruntime.get_available_providers()
+    if devices.is_plausible(DEVICES[name], listed):
+        pytest.skip(f"there may be a {name} here: its absence is NOT tested")
+    with pytest.raises(DeviceError, match=f"a working {name}.*--device cpu or auto"):
+        open_network(EngineOptions(device=name))
+
+
+def test_what_the_session_refuses_is_one_line_of_ours(engine, capfd):
+    odd = np.zeros((3, 8 * engine.multiple + 1, 8 * engine.multiple), np.float32)
+    with pytest.raises(DeviceError) as caught:
+        engine.restore(odd, TOLD)
+    assert "\n" not in str(caught.value)
+    assert f"{odd.shape[2]}x{odd.shape[1]}" in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("damage", ["a byte", "the end", "everything"])
+def test_damaged_weights_are_refused_by_their_hash(damage, shelf):
+    path = shelf / weights.find(weights.DEFAULT).file
+    content = bytearray(path.read_bytes())
+    if damage == "a byte":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"a byte": bytes(content), "the end": bytes(content[:-1]), "everything": b""}[damage])
+    with pytest.raises(WeightsError, match=f"{path.name} with SHA-256"):
+        open_network(CPU)
+
+
+def test_missing_weights_are_named(shelf):
+    path = shelf / weights.find(weights.DEFAULT).file
+    path.unlink()
+    with pytest.raises(WeightsError, match=path.name):
+        open_network(CPU)
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", bytes(1000)])
+def test_a_file_that_is_no_network_is_refused_even_if_its_card_vouches_for_it(content, shelf):
+    card = shelf / f"{weights.DEFAULT}.json"
+    values = json.loads(card.read_text())
+    (shelf / values["file"]).write_bytes(content)
+    card.write_text(json.dumps(values | {"sha256": hashlib.sha256(content).hexdigest()}))
+    with pytest.raises(JpegFilterError):
+        open_network(CPU)

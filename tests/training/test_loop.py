@@ -1,0 +1,188 @@
+"""The training loop: stopped and resumed it ends as if never stopped, and what it learns lowers the error."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+from skimage import data as pictures
+
+torch = pytest.importorskip("torch")
+
+from jpegfilter.training import checkpoint, data, loop, validation  # noqa: E402
+from jpegfilter.training.data import Photos  # noqa: E402
+from jpegfilter.training.loop import Run, RunOptions  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """More threads than the few cores of a busy machine make so small a network slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    whole = pictures.coffee()
+    crops = [whole[100:148, 180:240], whole[200:240, 300:340], whole[60:100, 400:464]]
+    images = tuple(torch.from_numpy(np.ascontiguousarray(crop)) for crop in crops)
+    return Photos(images, np.array([0.5, 0.25, 0.25]), "")
+
+
+@pytest.fixture
+def start(recipe, tmp_path):
+    """Return a maker of runs, from the beginning or from the named checkpoint."""
+
+    def make(name="run", *, resumed=False, made=None, **options):
+        path = tmp_path / f"{name}.safetensors"
+        state = checkpoint.load(path) if resumed else None
+        return Run(made or recipe(), options=RunOptions(path, **options), origin={"commit": "abc"}, state=state)
+
+    return make
+
+
+def assert_equal(one, other):
+    assert one.step == other.step
+    for group in ("weights", "average", "moments"):
+        tensors, others = getattr(one, group), getattr(other, group)
+        assert tensors.keys() == others.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, others[name]), (group, name)
+
+
+def test_stopped_and_resumed_equals_uninterrupted(photos, start):
+    whole = start("whole")
+    loop.train(photos, photos, whole)
+    halted = start("halves")
+    for step in range(3):
+        halted.advance(data.draw(photos, halted.recipe, step=step))
+    halted.save()
+    rest = start("halves", resumed=True)
+    assert rest.step == 3
+    loop.train(photos, photos, rest)
+    assert_equal(checkpoint.load(rest.options.out), checkpoint.load(whole.options.out))
+
+
+def test_time_is_up_after_a_whole_step_and_nothing_is_lost(photos, start):
+    whole = start("whole")
+    loop.train(photos, photos, whole)
+    for step in range(6):
+        run = start("pieces", resumed=step > 0, seconds=-1.0)
+        assert run.step == step
+        loop.train(photos, photos, run)
+        assert checkpoint.load(run.options.out).step == step + 1
+    assert_equal(checkpoint.load(run.options.out), checkpoint.load(whole.options.out))
+
+
+def test_saving_and_loading_changes_no_state(photos, start):
+    run = start()
+    for step in range(2):
+        run.advance(data.draw(photos, run.recipe, step=step))
+    run.save()
+    resumed = start(resumed=True)
+    resumed.save()
+    assert_equal(checkpoint.load(run.options.out), checkpoint.load(resumed.options.out))
+    for name, parameter in run.names.items():
+        other = resumed.names[name]
+        assert torch.equal(parameter, other)
+        for entry in ("exp_avg", "exp_avg_sq"):
+            mine, theirs = run.optimizer.state[parameter][entry], resumed.optimizer.state[other][entry]
+            assert torch.equal(mine, theirs)
+            # The fused optimizer walks through memory as it lies, whatever the strides say.
+            assert mine.stride() == theirs.stride()
+
+
+def test_same_recipe_makes_the_same_weights(photos, start):
+    runs = [start(name) for name in ("one", "other")]
+    for run in runs:
+        loop.train(photos, photos, run)
+    assert_equal(*(checkpoint.load(run.options.out) for run in runs))
+
+
+def test_run_ends_with_its_recipe(photos, start, caplog):
+    caplog.set_level("INFO")
+    run = start(log_every=2)
+    loop.train(photos, photos, run)
+    state = checkpoint.load(run.options.out)
+    assert (state.step, state.recipe, state.origin) == (6, run.recipe, {"commit": "abc"})
+    text = caplog.text
+    assert text.count("loss") == 3
+    assert text.count("validation") == 1
+    assert "q10" in text
+    loop.train(photos, photos, start(resumed=True))
+    assert checkpoint.load(run.options.out).step == 6
+
+
+def test_rate_is_the_recipes(photos, start):
+    run = start()
+    rates = []
+    for step in range(6):
+        run.advance(data.draw(photos, run.recipe, step=step))
+        rates.append(run.optimizer.param_groups[0]["lr"])
+    assert rates == [1e-3] * 4 + [1e-4] * 2
+
+
+def test_average_follows_the_weights(photos, start):
+    run = start()
+    expected = {name: tensor.clone() for name, tensor in run.average.items()}
+    for step in range(4):
+        run.advance(data.draw(photos, run.recipe, step=step))
+        decay = min(0.999, (step + 1) / (step + 11))
+        expected = {name: decay * tensor + (1 - decay) * run.names[name].detach() for name, tensor in expected.items()}
+    for name, tensor in run.average.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-5, atol=1e-7)
+
+
+def test_training_lowers_the_error_of_what_it_sees(photos, recipe, start):
+    made = recipe(batch=4, phases=[{"rate": 3e-3, "patches": 400}], quality=[5, 5], low_quality=[5, 5], average=0.5)
+    run = start(made=made)
+    batch = data.draw(photos, made, step=0)
+    first = run.advance(batch).item()
+    for _ in range(30):
+        last = run.advance(batch).item()
+    assert last < 0.97 * first
+
+
+def test_error_while_drawing_ends_the_run(photos, start):
+    broken = dataclasses.replace(photos, weights=np.array([0.5, 0.25, 0.5]))
+    with pytest.raises(ValueError, match=r"[Pp]robabilities"):
+        loop.train(broken, photos, start())
+
+
+def test_memory_running_out_while_drawing_ends_the_run(photos, start, monkeypatch):
+    """As any other error of the thread that draws; a run that waits for it forever is seen by the clock alone."""
+
+    def draw(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(loop, "draw", draw)
+    run, raised = start(), []
+
+    def train():
+        try:
+            loop.train(photos, photos, run)
+        except MemoryError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=train, daemon=True)
+    thread.start()
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+    assert len(raised) == 1
+
+
+class Nothing(torch.nn.Module):
+    def forward(self, planes):
+        return planes
+
+
+def test_network_that_does_nothing_gains_nothing(photos):
+    table = validation.gains(Nothing(), {}, photos, device=torch.device("cpu"))
+    assert tuple(table) == validation.QUALITIES
+    assert [gain for _, gain in table.values()] == [0.0] * len(table)
+    plain = [before for before, _ in table.values()]
+    assert plain == sorted(plain)
+    line = validation.validate(Nothing(), {}, photos, device=torch.device("cpu"))
+    assert line.startswith(f"q10 {plain[0]:.2f} +0.000")
