@@ -90,6 +90,7 @@ def _write_tables(scores: list[Score], csv_file: Path | None, json_file: Path | 
 @click.option("--metrics", default=",".join(METRICS), help="Metrics, with commas.")
 @click.option("-s", "--strength", type=float, default=1.0, help="As for restoring.")
 @click.option("--project/--no-project", default=RestoreOptions().project, help="As for restoring.")
+@click.option("--doubt/--no-doubt", default=RestoreOptions().doubt, help="As for restoring.")
 @click.option("-d", "--device", default="auto", help="As for restoring.")
 @click.option("-t", "--threads", type=click.IntRange(1), help="As for restoring.")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the table as CSV.")
@@ -102,6 +103,7 @@ def evaluate_command(
     metrics: str,
     strength: float,
     project: bool,
+    doubt: bool,
     device: str,
     threads: int | None,
     csv_file: Path | None,
@@ -111,7 +113,7 @@ def evaluate_command(
     _check_place(csv_file)
     _check_place(json_file)
     chosen = metrics.split(",")
-    restoring = RestoreOptions(strength=strength, project=project)
+    restoring = RestoreOptions(strength=strength, project=project, doubt=doubt)
     restorers = {name: Restorer(EngineOptions(name, device, threads), restoring) for name in models}
     scores = []
     heading = "".join(f"{name:>10}" for name in chosen)

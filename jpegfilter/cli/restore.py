@@ -136,6 +136,11 @@ def _batch(
     help="Keep the result a picture that this very file could have come from.",
 )
 @click.option(
+    "--doubt/--no-doubt",
+    default=RestoreOptions().doubt,
+    help="Follow the network less, the finer the file's quantization is.",
+)
+@click.option(
     "-f",
     "--format",
     "kind",
@@ -184,7 +189,9 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
         raise InputError("a JPEG", f"none in {', '.join(sources)}", "files are known by their ending or first bytes")
     count, threads = _jobs_and_threads(options["jobs"], options["threads"], len(jobs))
     bits = int(options["bits"])
-    restoring = RestoreOptions(options["strength"], options["project"], options["quality"], options["tile"], bits)
+    restoring = RestoreOptions(
+        options["strength"], options["project"], options["quality"], options["tile"], bits, options["doubt"]
+    )
     writing = WriteOptions(options["kind"] or "png", bits, options["output_quality"], options["keep_metadata"])
     engine = EngineOptions(options["model"], options["device"], threads)
     restorer = Restorer(engine, restoring, max_pixels=_pixels(options["max_megapixels"]))

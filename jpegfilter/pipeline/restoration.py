@@ -32,6 +32,7 @@ class RestoreOptions:
         quality: IJG quality whose tables the network is told, for files whose header lies; None tells it the file's.
         tile: largest side of a tile in samples.
         bits: 8 or 16 bits a sample of the result.
+        doubt: follow the network less, the finer a coefficient's step is (see `jpeg.bounds.trust`); with `project`.
     """
 
     strength: float = 1.0
@@ -39,6 +40,7 @@ class RestoreOptions:
     quality: int | None = None
     tile: int = 768
     bits: int = 8
+    doubt: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -93,7 +95,7 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     inner = tiling.window(region, seen)
     restored = components.from_pictures([picture[:, *inner] for picture in pictures], image)
     if options.project:
-        restored = _project(restored, image, region, engine.doubt)
+        restored = _project(restored, image, region, engine.doubt if options.doubt else None)
     if options.strength < 1:
         plain = planes[:, *core]
         restored = plain + np.float32(options.strength) * (restored - plain)
