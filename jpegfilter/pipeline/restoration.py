@@ -20,6 +20,8 @@ from jpegfilter.pipeline import components, tiling
 Progress = Callable[[float], None]
 """Called with the share of the picture that is done, 0 to 1."""
 _MIN_TILE = 64
+_CELL = 4
+"""Samples by which chroma's interpolation looks beyond its own cell, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,19 @@ def _project(planes: Floats, image: JpegImage, region: Region, doubt: Floats | N
     return out
 
 
+def _reach(engine: Engine) -> int:
+    """Return the engine's halo in whole cells of its own."""
+    return -(-engine.halo // engine.multiple) * engine.multiple
+
+
+def _run(engine: Engine, picture: Floats, region: Region, seen: Region, told: Sequence[Table]) -> Floats:
+    """Return the restored region of a picture `(3, H, W)` that covers `seen`: the region with its halo."""
+    reach = _reach(engine)
+    whole = tiling.mirror(picture, tiling.around(region, by=reach), seen, multiple=engine.multiple)
+    restored = engine.restore(whole, told)
+    return restored[:, reach : reach + region.height, reach : reach + region.width]
+
+
 def restore_region(image: JpegImage, region: Region, engine: Engine, options: RestoreOptions) -> Floats:
     """Return the restored components of a region, `(C, H, W)`, level-shifted, not rounded.
 
@@ -80,24 +95,18 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
         region: edges are multiples of the MCU and of the engine's multiple, or the grid's own.
     """
     height, width = image.grid
-    reach = -(-engine.halo // engine.multiple) * engine.multiple
-    wide = tiling.widen(region, by=reach + 2, step=image.mcu, height=height, width=width)
+    wide = tiling.widen(region, by=_reach(engine) + _CELL, step=image.mcu, height=height, width=width)
     planes = decode.planes(image, wide)
-    core = tiling.window(region, wide)
+    plain = planes[:, *tiling.window(region, wide)]
     if options.strength == 0:
-        return planes[:, *core]
-    seen = tiling.widen(region, by=reach, step=(engine.multiple, engine.multiple), height=height, width=width)
-    view = planes[:, *tiling.window(seen, wide)]
-    pictures = [
-        engine.restore(tiling.pad(np.ascontiguousarray(picture), engine.multiple), _told_tables(image, options))
-        for picture in components.to_pictures(view, image)
-    ]
-    inner = tiling.window(region, seen)
-    restored = components.from_pictures([picture[:, *inner] for picture in pictures], image)
+        return plain
+    seen = tiling.within(tiling.around(region, by=_reach(engine)), height=height, width=width)
+    told = _told_tables(image, options)
+    pictures = components.to_pictures(planes[:, *tiling.window(seen, wide)], image)
+    restored = components.from_pictures([_run(engine, p, region, seen, told) for p in pictures], image)
     if options.project:
         restored = _project(restored, image, region, engine.doubt if options.doubt else None)
     if options.strength < 1:
-        plain = planes[:, *core]
         restored = plain + np.float32(options.strength) * (restored - plain)
     return restored
 
@@ -119,7 +128,7 @@ def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progre
         canvas.paste(pixels, top=region.top, left=region.left)
         done += region.height * region.width
         if region.right == width:
-            file.give_back(region.bottom - engine.halo - 2 - 2 * image.mcu[0])
+            file.give_back(region.bottom - image.mcu[0] * (2 + _reach(engine) // image.mcu[0]))
         if progress:
             progress(done / (height * width))
     return canvas
@@ -135,20 +144,19 @@ def restore_pixels(pixels: Pixels, engine: Engine, options: RestoreOptions, told
     height, width, channels = pixels.shape
     canvas = Canvas(width, height, channels=channels, bits=options.bits)
     step = (engine.multiple * 8, engine.multiple * 8)
-    reach = -(-engine.halo // engine.multiple) * engine.multiple
     for tile in tiling.tiles(
         -(-height // step[0]) * step[0], -(-width // step[1]) * step[1], side=options.tile, step=step
     ):
-        region = Region(tile.top, tile.left, min(tile.bottom, height), min(tile.right, width))
-        seen = tiling.widen(region, by=reach, step=(engine.multiple, engine.multiple), height=height, width=width)
+        region = tiling.within(tile, height=height, width=width)
+        seen = tiling.within(tiling.around(region, by=_reach(engine)), height=height, width=width)
         plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
         gray = channels == 1
         picture = (
             np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
         )
-        restored = engine.restore(tiling.pad(np.ascontiguousarray(picture), engine.multiple), told)
-        inner = tiling.window(region, seen)
-        restored = restored[:1, *inner] if gray else color.rgb_from_ycbcr(restored[:, *inner])
-        blend = plain[:, *inner] + np.float32(options.strength) * (restored - plain[:, *inner])
+        restored = _run(engine, picture, region, seen, told)
+        restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
+        plain = plain[:, *tiling.window(region, seen)]
+        blend = plain + np.float32(options.strength) * (restored - plain)
         canvas.paste(color.to_pixels(blend, bits=options.bits), top=region.top, left=region.left)
     return canvas

@@ -87,7 +87,8 @@ class Restorer:
                 an array `(H, W)` or `(H, W, 3)` of 8 or 16 bits.
 
         Returns:
-            Mode "L", "RGB" or "CMYK", of the source's size. Eight bits: `restore_file` writes sixteen.
+            Mode "L", "RGB" or "CMYK", or "RGBA" of an image with transparency, of the source's size.
+            Eight bits: `restore_file` writes sixteen.
 
         Raises:
             InputError: the source cannot be read.
@@ -99,6 +100,9 @@ class Restorer:
             told = [tables.ijg_table(base, quality) for base in (tables.LUMA, tables.CHROMA)]
             options = dataclasses.replace(self.options, bits=8)
             image = restore_pixels(_as_pixels(source), self.engine, options, told).image()
+            if isinstance(source, Image.Image) and source.has_transparency_data:
+                image = image.convert("RGB")
+                image.putalpha(source.convert("RGBA").getchannel("A"))
         elif isinstance(source, bytes):
             with read.as_file(source) as path:
                 return self.restore(path)

@@ -27,12 +27,18 @@ def tiles(height: int, width: int, *, side: int, step: tuple[int, int]) -> Itera
 def widen(region: Region, *, by: int, step: tuple[int, int], height: int, width: int) -> Region:
     """Return the region with at least `by` samples more on each side, in whole steps, inside `(height, width)`."""
     rows, columns = (-(-by // s) * s for s in step)
-    return Region(
-        max(0, region.top - rows),
-        max(0, region.left - columns),
-        min(height, region.bottom + rows),
-        min(width, region.right + columns),
-    )
+    wide = Region(region.top - rows, region.left - columns, region.bottom + rows, region.right + columns)
+    return within(wide, height=height, width=width)
+
+
+def around(region: Region, *, by: int) -> Region:
+    """Return the region with `by` samples more on each side, wherever they lie."""
+    return Region(region.top - by, region.left - by, region.bottom + by, region.right + by)
+
+
+def within(region: Region, *, height: int, width: int) -> Region:
+    """Return the part of a region that lies inside `(height, width)`."""
+    return Region(max(0, region.top), max(0, region.left), min(height, region.bottom), min(width, region.right))
 
 
 def window(inner: Region, outer: Region) -> tuple[slice, slice]:
@@ -48,8 +54,18 @@ def common_step(mcu: tuple[int, int], multiple: int) -> tuple[int, int]:
     return math.lcm(mcu[0], multiple), math.lcm(mcu[1], multiple)
 
 
-def pad(planes: Floats, multiple: int) -> Floats:
-    """Return `(C, H, W)` with its last row and column held until both sides are multiples."""
-    _, height, width = planes.shape
-    more = -height % multiple, -width % multiple
-    return np.pad(planes, ((0, 0), (0, more[0]), (0, more[1])), mode="edge") if any(more) else planes
+def mirror(planes: Floats, wanted: Region, seen: Region, *, multiple: int) -> Floats:
+    """Return planes that cover `wanted`, and a little more at the bottom and right until both sides are multiples.
+
+    What lies outside the picture is its mirror image: a network that saw its own zero padding there would darken or
+    brighten the outermost samples.
+
+    Args:
+        planes: `(C, H, W)`, which cover `seen`.
+        wanted: may reach outside the picture on any side.
+        seen: `wanted` cut to the picture.
+        multiple: what the sides must be multiples of.
+    """
+    rows = seen.top - wanted.top, wanted.bottom - seen.bottom + -wanted.height % multiple
+    columns = seen.left - wanted.left, wanted.right - seen.right + -wanted.width % multiple
+    return np.pad(planes, ((0, 0), rows, columns), mode="symmetric")

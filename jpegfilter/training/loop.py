@@ -52,7 +52,7 @@ class RunOptions:
 
 def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """bf16 where the processor multiplies it, otherwise float32."""
-    if device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "AMX")):
+    if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 

@@ -90,7 +90,7 @@ def test_memory_order_of_arrays_changes_nothing(photo, restorer):
 
 @pytest.mark.parametrize(
     ("mode", "result"),
-    [("L", "L"), ("RGB", "RGB"), ("I;16", "L"), ("P", "RGB"), ("RGBA", "RGB"), ("1", "RGB"), ("YCbCr", "RGB")],
+    [("L", "L"), ("RGB", "RGB"), ("I;16", "L"), ("P", "RGB"), ("RGBA", "RGBA"), ("1", "RGB"), ("YCbCr", "RGB")],
 )
 def test_pillow_images_are_taken(mode, result, photo, gray_photo, restorer):
     if mode == "I;16":
@@ -376,3 +376,11 @@ def test_twelve_megapixels_fit_in_700_megabytes(tmp_path):
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) / 1000 < 700
+
+
+def test_transparency_is_kept_as_it_is(photo, restorer):
+    alpha = np.arange(photo.shape[0] * photo.shape[1], dtype=np.uint32).reshape(photo.shape[:2]) % 256
+    image = Image.fromarray(np.dstack((photo, alpha.astype(np.uint8))))
+    restored = pixels_of(restorer.restore(image))
+    assert np.array_equal(restored[..., 3], alpha)
+    assert np.array_equal(restored[..., :3], pixels_of(restorer.restore(photo)))

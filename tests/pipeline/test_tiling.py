@@ -66,12 +66,28 @@ def test_common_step_is_the_least_that_both_allow(mcu, multiple):
         assert [n for n in range(1, side + 1) if n % block == n % multiple == 0] == [side]
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 8), (3, 7, 8), (1, 1, 1), (3, 9, 15)])
-def test_padding_holds_the_last_row_and_column(shape):
-    planes = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    padded = tiling.pad(planes, 8)
-    rows = np.minimum(np.arange(padded.shape[1]), shape[1] - 1)
-    columns = np.minimum(np.arange(padded.shape[2]), shape[2] - 1)
-    assert np.array_equal(padded, planes[:, rows][:, :, columns])
-    assert padded.shape == (shape[0], -(-shape[1] // 8) * 8, -(-shape[2] // 8) * 8)
-    assert padded.dtype == planes.dtype
+@pytest.mark.parametrize("size", [(40, 24), (8, 8), (1, 1), (7, 30)], ids=str)
+@pytest.mark.parametrize("multiple", [1, 2, 8])
+def test_what_lies_outside_the_picture_is_its_mirror_image(size, multiple):
+    height, width = size
+    planes = np.random.default_rng(1).normal(size=(3, height, width)).astype(np.float32)
+    by = 3 * multiple
+    whole = Region(0, 0, height, width)
+    mirrored = tiling.mirror(planes, tiling.around(whole, by=by), whole, multiple=multiple)
+    rows, columns = (
+        [place if (place := n % (2 * side)) < side else 2 * side - 1 - place for n in range(-by, length - by)]
+        for side, length in zip(size, mirrored.shape[1:], strict=True)
+    )
+    assert np.array_equal(mirrored, planes[:, rows][:, :, columns])
+    assert all(side % multiple == 0 for side in mirrored.shape[1:])
+    assert 0 <= mirrored.shape[1] - height - 2 * by < multiple
+    assert mirrored.dtype == planes.dtype
+
+
+def test_a_tile_inside_the_picture_sees_nothing_but_the_picture():
+    planes = np.random.default_rng(2).normal(size=(3, 64, 64)).astype(np.float32)
+    wanted = tiling.around(Region(16, 16, 32, 48), by=8)
+    seen = tiling.within(wanted, height=64, width=64)
+    assert seen == wanted
+    view = planes[:, *tiling.window(seen, Region(0, 0, 64, 64))]
+    assert np.array_equal(tiling.mirror(view, wanted, seen, multiple=2), view)
