@@ -152,7 +152,11 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> JpegFile:
         NotAnImageError, BrokenImageError, UnsupportedError, InputError: as `read_header`.
     """
     header = read_header(path, max_pixels=max_pixels)
-    stores, late_tables, complaints = coefficients.read(path, _blocks(header))
+    if os.name == "nt" and not str(path).isascii():  # libjpeg opens files by their names in the system's code page
+        with as_file(path.read_bytes()) as copy:
+            stores, late_tables, complaints = coefficients.read(copy, _blocks(header))
+    else:
+        stores, late_tables, complaints = coefficients.read(path, _blocks(header))
     tables = late_tables | header.tables
     missing = sorted(set(header.table_numbers) - set(tables))
     if missing:

@@ -2,8 +2,8 @@
 
 The color conversion, the chroma averaging, the transform and the rounding are those of the IJG's compressor
 (jccolor.c, jcsample.c, jcdctmgr.c), in integers where it has integers. The transform alone is in float, where libjpeg's
-is in scaled integers: at qualities up to 45, 99.9 % of the coefficients are those of a real file, and the others are off
-by one. See docs/math.md, section 6.
+is in scaled integers: at qualities up to 45, 99.9 % of the coefficients are those of a real file, and the others are
+off by one. See docs/math.md, section 6.
 """
 
 from __future__ import annotations
