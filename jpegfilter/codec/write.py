@@ -183,10 +183,9 @@ def _renamed_when_whole(path: Path) -> Iterator[BinaryIO]:
         with partial.open("x+b") as file:
             yield file
         partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
+    finally:
+        with contextlib.suppress(OSError):  # there is nothing left of it once it has its name
             partial.unlink()
-        raise
 
 
 def write(canvas: Canvas, metadata: Metadata, options: WriteOptions, path: Path) -> list[str]:
