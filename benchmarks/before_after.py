@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--quality", type=int, default=10)
-    parser.add_argument("--photo", default="chelsea")
+    parser.add_argument("--photo", default="coffee")
     options = parser.parse_args()
     photo = Image.fromarray(getattr(skimage.data, options.photo)()[..., :3])
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,6 @@ from PIL import Image
 from jpegfilter.codec import read, write
 from jpegfilter.codec.write import WriteOptions
 from jpegfilter.engines.network import EngineOptions
-from jpegfilter.pipeline.restoration import restore_jpeg
 from jpegfilter.pipeline.restorer import Restorer
 
 PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -80,7 +79,7 @@ def stages(source: Path, target: Path, restorer: Restorer) -> dict[str, float]:
     plain = restorer.engine.restore
     restorer.engine.restore = clock.timed("network", plain)  # type: ignore[method-assign]
     file = clock.timed("reading", read.read)(source)
-    canvas = clock.timed("restoring", restore_jpeg)(file, restorer.engine, restorer.options)
+    canvas = clock.timed("restoring", restorer._restored)(file, bits=8)
     clock.timed("writing", write.write)(canvas, file.header.metadata, WriteOptions(), target)
     restorer.engine.restore = plain  # type: ignore[method-assign]
     seconds = clock.seconds
@@ -98,10 +97,9 @@ def main() -> None:
     parser.add_argument("--quality", type=int, default=30)
     options = parser.parse_args()
     restorer = Restorer(EngineOptions(options.model, "cpu"))
-    print(
-        print("| MP | whole program, s | s/MP | peak MB | reading | network | decoding, projection, color | writing |")
-    )
-    print("| MP | whole program, s | s/MP | peak MB | " + "reading | network | decoding, projection, color | writing |")
+    where = f"{options.model} on {restorer.engine.description}"
+    print(f"{where}, quality {options.quality}, 4:2:0, median of {options.runs} runs\n")
+    print("| MP | whole program, s | s/MP | peak MB | reading | network | decoding, projection, color | writing |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.jpg"), Path(folder, "out.png")
