@@ -23,6 +23,8 @@ from jpegfilter.training.recipe import Recipe
 from jpegfilter.training.validation import validate
 
 LOG = logging.getLogger(__name__)
+_CONVOLUTION = 4
+"""Dimensions of a convolution's weight."""
 _AHEAD = 4
 """Batches drawn ahead of the network by a thread, so that it never waits for data."""
 
@@ -103,7 +105,9 @@ class Run:
             self.network.load_state_dict(state.weights)
             self.step = state.step
         self.network.to(self.device)
-        self.network.to(memory_format=torch.channels_last)
+        for parameter in self.network.parameters():
+            if parameter.dim() == _CONVOLUTION:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.names = dict(self.network.named_parameters())
         source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
         self.average = {name: source[name].detach().clone().to(self.device) for name in self.names}
