@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,34 +60,16 @@ def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]
 
 
 def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterator[Patches]:
-    """Yield the batches of steps `first` up to `last`, drawn by a thread of their own."""
-    ready: queue.Queue[Patches | BaseException] = queue.Queue(_AHEAD)
-    ended = threading.Event()
-
-    def put(item: Patches | BaseException) -> None:
-        while not ended.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=0.5)
+    """Yield the batches of steps `first` up to `last`, drawn ahead by a thread of their own."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead = deque(pool.submit(draw, photos, recipe, step=step) for step in range(first, min(first + _AHEAD, last)))
+        for step in range(first + _AHEAD, last + _AHEAD):
+            if not ahead:
                 return
-
-    def work() -> None:
-        try:
-            for step in range(first, last):
-                if ended.is_set():
-                    return
-                put(draw(photos, recipe, step=step))
-        except BaseException as error:
-            put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        for _ in range(first, last):
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        ended.set()
+            batch = ahead.popleft().result()
+            if step < last:
+                ahead.append(pool.submit(draw, photos, recipe, step=step))
+            yield batch
 
 
 class Run:
