@@ -13,8 +13,7 @@ from jpegfilter.jpeg.image import Component
 from jpegfilter.jpeg.types import Floats, Table
 
 CAUGHT = 8.0
-"""How heavily a block is doubted for estimates caught outside their intervals: of 0, 1, 2, 4, 8 and 16 the best on
-held-out pictures."""
+"""How heavily a block is doubted for estimates caught outside their intervals; benchmarks/quality.md compares others."""
 
 
 def trust(table: Table, doubt: Floats, caught: Floats) -> Floats:
