@@ -13,7 +13,7 @@ from jpegfilter.jpeg.image import Component
 from jpegfilter.jpeg.types import Floats, Table
 
 CAUGHT = 8.0
-"""How heavily a block is doubted for estimates caught outside their intervals; benchmarks/quality.md compares others."""
+"""How heavily a block is doubted for estimates caught outside their intervals; see benchmarks/quality.md for others."""
 
 
 def trust(table: Table, doubt: Floats, caught: Floats) -> Floats:
