@@ -1,6 +1,6 @@
 """Seconds a megapixel and peak memory of the whole program, and where the time goes.
 
-    python benchmarks/speed.py PICTURE [--sizes 0.1,1,12] [--runs 5] [--model NAME] [--quality 30]
+    python benchmarks/speed.py PICTURE [--sizes 0.1,1,12] [--runs 5] [--model NAME] [--quality 30] [--tile 768]
 
 PICTURE is any clean photo; it is repeated to make JPEGs (4:2:0) of the sizes, in megapixels. Needs Linux or macOS. Run
 it on a quiet machine: the medians over the runs are printed.
@@ -25,6 +25,7 @@ from PIL import Image
 from jpegfilter.codec import read, write
 from jpegfilter.codec.write import WriteOptions
 from jpegfilter.engines.network import EngineOptions
+from jpegfilter.pipeline.restoration import RestoreOptions
 from jpegfilter.pipeline.restorer import Restorer
 
 PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -95,8 +96,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--model", default=EngineOptions().model)
     parser.add_argument("--quality", type=int, default=30)
+    parser.add_argument("--tile", type=int, default=RestoreOptions().tile)
     options = parser.parse_args()
-    restorer = Restorer(EngineOptions(options.model, "cpu"))
+    restorer = Restorer(EngineOptions(options.model, "cpu"), RestoreOptions(tile=options.tile))
     where = f"{options.model} on {restorer.engine.description}"
     print(f"{where}, quality {options.quality}, 4:2:0, median of {options.runs} runs\n")
     print("| MP | whole program, s | s/MP | peak MB | reading | network | decoding, projection, color | writing |")
@@ -104,9 +106,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.jpg"), Path(folder, "out.png")
         command = [sys.executable, "-m", "jpegfilter", str(source), str(target), "--quiet", "-d", "cpu"]
+        command += ["-m", options.model, "--tile", str(options.tile)]
         for size in map(float, options.sizes.split(",")):
             exact = make_jpeg(options.picture, source, megapixels=size, quality=options.quality)
-            wall, peak = zip(*(run_program([*command, "-m", options.model]) for _ in range(options.runs)), strict=True)
+            wall, peak = zip(
+                *(run_program(command) for _ in range(options.runs)),
+                strict=True,
+            )
             parts = [stages(source, target, restorer) for _ in range(options.runs)]
             names = ("reading", "network", "decoding, projection, color", "writing")
             each = " | ".join(f"{statistics.median(part[name] for part in parts) / exact:.3f}" for name in names)

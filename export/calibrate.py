@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jpegfilter.jpeg import bounds, dct, tables
-from jpegfilter.jpeg.types import Table
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
 from jpegfilter.training.degradation import compress
+from jpegfilter.training.validation import central_crop, table_row
 
 QUALITIES = (5, 10, 20, 30, 50, 70, 80, 85, 90, 95, 98, 100)
 _SAMPLINGS = ("4:2:0", "4:4:4")
-_CROP = 256
 _CANDIDATES = np.concatenate(([0.0], np.geomspace(0.02, 40, 48))).astype(np.float32)
 """Standard deviations that are tried, in 8-bit steps."""
 
@@ -26,10 +25,6 @@ def _coefficients(plane: Tensor, cell: int) -> Tensor:
     small = functional.avg_pool2d(plane[None, None], cell)
     kernel = torch.as_tensor(dct.KERNEL, dtype=torch.float32)
     return torch.einsum("fs,shw->fhw", kernel, functional.pixel_unshuffle(small, dct.BLOCK)[0]).flatten(1)
-
-
-def _table(base: Table, quality: int) -> Tensor:
-    return torch.from_numpy(tables.ijg_table(base, quality).astype(np.int64).reshape(1, 64))
 
 
 def _errors(estimate: Tensor, truth: Tensor, table: Tensor) -> Tensor:
@@ -53,10 +48,8 @@ def _errors(estimate: Tensor, truth: Tensor, table: Tensor) -> Tensor:
 @torch.no_grad()
 def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: str) -> NDArray[np.float64]:
     """Return `_errors` of luma and of chroma, `(2, 64, candidates)`, and in a last column those of the plain decode."""
-    side = min(_CROP, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    rgb = image[top : top + side, left : left + side].permute(2, 0, 1)[None]
-    steps = [_table(tables.LUMA, quality), _table(tables.CHROMA, quality)]
+    rgb = central_crop(image)
+    steps = [table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality)]
     compressed = compress(rgb, *steps, sampling=sampling)
     clean, restored = losses.clean_planes(rgb)[0], network(compressed.planes)[0]
     out = np.zeros((2, 64, len(_CANDIDATES) + 1))

@@ -53,10 +53,8 @@ def _session(content: bytes, device: Device, number: int, threads: int) -> Any:
     if device.name == "cuda":
         onnxruntime.preload_dlls()
         settings = {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}
-    elif device.name == "cpu":
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-    else:
-        settings = {"device_id": number} if device.name in ("rocm", "directml") else {}
+    elif device.name in ("rocm", "directml"):
+        settings = {"device_id": number}
     providers = [(device.provider, settings)]
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)

@@ -16,8 +16,16 @@ QUALITIES = (10, 20, 30, 50, 75, 90)
 _CROP = 256
 
 
-def _table(base: Table, quality: int) -> Tensor:
+def table_row(base: Table, quality: int) -> Tensor:
+    """Return an IJG table as `degradation.compress` takes it, `(1, 64)`."""
     return torch.from_numpy(tables.ijg_table(base, quality).astype("int64").reshape(1, 64))
+
+
+def central_crop(image: Tensor) -> Tensor:
+    """Return the middle of an image `(H, W, 3)` as a batch `(1, 3, S, S)`, S a multiple of the widest MCU."""
+    side = min(_CROP, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side].permute(2, 0, 1)[None]
 
 
 def _psnr(error: Tensor) -> float:
@@ -37,11 +45,9 @@ def gains(
     for quality in QUALITIES:
         plain, restored = [], []
         for image in photos.images:
-            side = min(_CROP, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
-            top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-            rgb = image[top : top + side, left : left + side].permute(2, 0, 1)[None].to(device)
+            rgb = central_crop(image).to(device)
             planes = compress(
-                rgb, _table(tables.LUMA, quality), _table(tables.CHROMA, quality), sampling=sampling
+                rgb, table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), sampling=sampling
             ).planes
             clean = losses.clean_planes(rgb)
             out = functional_call(network, weights, (planes,))
