@@ -75,7 +75,9 @@ def evaluate(
                 results = {PLAIN: decode(content)}
                 results |= {name: np.asarray(restorer.restore(content)) for name, restorer in restorers.items()}
                 for name, pixels in results.items():
-                    rows[name].append({metric: METRICS[metric](pixels, clean) for metric in {"psnr", *metrics}})
+                    rows[name].append(
+                        {metric: METRICS[metric](pixels, clean) for metric in dict.fromkeys(("psnr", *metrics))}
+                    )
             for name, figures in rows.items():
                 gains = [row["psnr"] - plain["psnr"] for row, plain in zip(figures, rows[PLAIN], strict=True)]
                 mean = {metric: value for metric, value in _mean(figures).items() if metric in metrics}
