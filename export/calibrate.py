@@ -11,7 +11,7 @@ from torch.nn import functional
 from jpegfilter.jpeg import bounds, dct, tables
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
-from jpegfilter.training.degradation import compress
+from jpegfilter.training.degradation import Step, compress
 from jpegfilter.training.validation import central_crop, table_row
 
 QUALITIES = (5, 10, 20, 30, 50, 70, 80, 85, 90, 95, 98, 100)
@@ -51,7 +51,9 @@ def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: s
     rgb = central_crop(image)
     steps = [table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality)]
     compressed = compress(rgb, *steps, sampling=sampling)
-    clean, restored = losses.clean_planes(rgb)[0], network(compressed.planes)[0]
+    given = {"planes": compressed.planes, "tables": Step(*steps, sampling).tables}
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
+    clean, restored = losses.clean_planes(rgb)[0], network(*(given[name] for name in names))[0]
     out = np.zeros((2, 64, len(_CANDIDATES) + 1))
     for index in range(3):
         kind, cell = min(index, 1), 2 if index and sampling == "4:2:0" else 1

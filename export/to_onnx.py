@@ -28,17 +28,26 @@ def network_of(state: Checkpoint) -> Network:
     return network.eval().merged()
 
 
+def _example(batch: int, height: int, width: int, *, seed: int = 0) -> dict[str, Tensor]:
+    """Return random inputs of every kind: planes in -128..128, tables of 1..255."""
+    random = torch.Generator().manual_seed(seed)
+    planes = torch.rand(batch, 3, height, width, generator=random) * 256 - 128
+    return {"planes": planes, "tables": torch.randint(1, 256, (batch, 2, 8, 8), generator=random).float()}
+
+
 def to_onnx(network: nn.Module) -> bytes:
     """Return the network as an ONNX file with free batch, height and width."""
-    example = torch.zeros(1, 3, 64, 64)
-    axes = {0: "batch", 2: "height", 3: "width"}
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
+    size = {0: "batch", 2: "height", 3: "width"}
+    axes = {"planes": size, "restored": size, "tables": {0: "batch"}}
+    given = _example(1, 64, 64)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but needs one dependency less and writes the same few operators.
         warnings.simplefilter("ignore", DeprecationWarning)
         path = Path(folder, "network.onnx")
         torch.onnx.export(
-            network, (example,), path, input_names=["planes"], output_names=["restored"], opset_version=OPSET,
-            dynamic_axes={"planes": axes, "restored": axes}, dynamo=False,
+            network, tuple(given[name] for name in names), path, input_names=list(names), output_names=["restored"],
+            opset_version=OPSET, dynamic_axes={name: axes[name] for name in (*names, "restored")}, dynamo=False,
         )  # fmt: skip
         content = path.read_bytes()
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
@@ -48,13 +57,14 @@ def to_onnx(network: nn.Module) -> bytes:
 def difference(network: nn.Module, content: bytes, *, seed: int = 0) -> float:
     """Return the largest difference between torch and ONNX Runtime over pictures of several sizes, in 8-bit steps."""
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    random = torch.Generator().manual_seed(seed)
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
     worst = 0.0
-    for batch, height, width in ((1, 64, 64), (2, 96, 40), (1, 8, 8), (1, 250, 166)):
-        planes: Tensor = torch.rand(batch, 3, height, width, generator=random) * 256 - 128
+    for batch, height, width in ((1, 64, 64), (2, 96, 40), (1, 8, 8), (1, 248, 168)):
+        given = {name: _example(batch, height, width, seed=seed)[name] for name in names}
         with torch.no_grad():
-            expected = network(planes).numpy()
-        worst = max(worst, float(np.abs(session.run(None, {"planes": planes.numpy()})[0] - expected).max()))
+            expected = network(*given.values()).numpy()
+        found = session.run(None, {name: value.numpy() for name, value in given.items()})[0]
+        worst = max(worst, float(np.abs(found - expected).max()))
     return worst
 
 

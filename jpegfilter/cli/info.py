@@ -12,15 +12,28 @@ from jpegfilter.errors import JpegFilterError
 from jpegfilter.pipeline.inspection import inspect
 
 
+def _past(said: dict[str, Any]) -> str:
+    """Return the line about an earlier compression."""
+    past = said["past"]
+    if past is None:
+        return "  past         no trace of " + ("a coarser compression" if said["process"] else "JPEG compression")
+    where = "" if past["top"] == past["left"] == 0 else f", blocks from row {past['top']}, column {past['left']}"
+    return f"  past         a JPEG of quality {past['quality']}{where}"
+
+
 def _lines(said: dict[str, Any]) -> list[str]:
     megapixels = said["width"] * said["height"] / 1e6
+    size = f"  size         {said['width']} x {said['height']} ({megapixels:.2f} MP), {said['bytes']} bytes"
+    if said["process"] is None:
+        return [click.format_filename(said["file"]), size, f"  color        {said['color']}, no JPEG", _past(said)]
     standard = "the IJG's tables" if said["standard_tables"] else "tables of another encoder"
     lines = [
         click.format_filename(said["file"]),
-        f"  size         {said['width']} x {said['height']} ({megapixels:.2f} MP), {said['bytes']} bytes",
+        size,
         f"  process      {said['process']}",
         f"  color        {said['color']}, subsampling {said['subsampling']}",
         f"  quality      about {said['quality']} ({standard})",
+        _past(said),
     ]
     if said["orientation"]:
         lines.append(f"  orientation  {said['orientation']}")
@@ -40,7 +53,7 @@ def _lines(said: dict[str, Any]) -> list[str]:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def info(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say what the headers of FILES say: size, mode, subsampling, tables, quality, metadata."""
+    """Say what FILES are: size, mode, subsampling, tables, quality, metadata, traces of an earlier compression."""
     said, status = [], 0
     for path in files:
         try:

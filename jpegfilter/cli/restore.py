@@ -31,6 +31,11 @@ _MOST_JOBS = 4
 """Files at a time where nobody said how many: more gains little and costs memory."""
 
 
+def _quality(_context: click.Context, _parameter: click.Parameter, value: str) -> str | int:
+    """Return a number as an integer and anything else as it is: `RestoreOptions` knows what is of use."""
+    return int(value) if value.isascii() and value.isdigit() else value
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """What the program says beside its result.
@@ -129,7 +134,15 @@ def _batch(
 @click.option(
     "-s", "--strength", type=float, default=RestoreOptions().strength, help="0 (plain decode) to 1 (restored)."
 )
-@click.option("-q", "--quality", type=int, help="Tell the network this quality instead of the file's own tables.")
+@click.option(
+    "-q",
+    "--quality",
+    callback=_quality,
+    metavar="auto|header|1-100",
+    default=str(RestoreOptions().quality),
+    help="What the network is told: the file's tables unless the picture shows traces of worse (auto), the file's "
+    "tables (header), or a quality 1 to 100.",
+)
 @click.option(
     "--project/--no-project",
     default=RestoreOptions().project,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from jpegfilter.jpeg.types import Pixels
@@ -12,10 +13,15 @@ MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 
 class Canvas:
-    """An unfilled picture of 8 or 16 bits with 1 (gray), 3 (RGB) or 4 (CMYK, as amounts of ink) channels."""
+    """An unfilled picture of 8 or 16 bits with 1 (gray), 3 (RGB) or 4 (CMYK, as amounts of ink) channels.
+
+    Attributes:
+        alpha: opacity `(H, W)`, 8 bits, of a gray or RGB picture; None is opaque.
+    """
 
     def __init__(self, width: int, height: int, *, channels: int, bits: int) -> None:
         self.width, self.height, self.channels, self.bits = width, height, channels, bits
+        self.alpha: NDArray[np.uint8] | None = None
         self._image = Image.new(MODES[channels], (width, height), None) if bits == 8 else None
         self._pixels = np.empty((height, width, channels), np.uint16) if bits == 16 else None
 
@@ -29,13 +35,14 @@ class Canvas:
             self._pixels[top : top + height, left : left + width] = pixels
 
     def image(self) -> Image.Image:
-        """Return the picture for Pillow; a 16-bit one only where it is gray (Pillow has no other)."""
-        if self._image is not None:
+        """Return the picture for Pillow; of 16 bits only where it is gray and opaque (Pillow has no other)."""
+        if self._image is None:
+            return Image.fromarray(self.pixels()[..., 0])
+        if self.alpha is None:
             return self._image
-        assert self._pixels is not None
-        if self.channels == 1:
-            return Image.fromarray(self._pixels[..., 0])
-        return Image.fromarray((self._pixels >> 8).astype(np.uint8), MODES[self.channels])
+        image = self._image.copy()
+        image.putalpha(Image.fromarray(self.alpha))
+        return image
 
     def pixels(self) -> Pixels:
         """Return the picture as an array `(H, W, C)`."""

@@ -67,3 +67,10 @@ def from_pixels(pixels: Pixels) -> Floats:
     planes *= scale
     planes -= np.float32(CENTRE)
     return planes
+
+
+def to_depth(pixels: Pixels, *, bits: int) -> Pixels:
+    """Return 8- or 16-bit pixels with 8 or 16 bits, white staying white."""
+    if pixels.dtype == np.uint8:
+        return pixels if bits == 8 else pixels.astype(np.uint16) * np.uint16(257)
+    return pixels if bits == 16 else np.rint(pixels / 257).astype(np.uint8)

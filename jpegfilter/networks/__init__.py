@@ -6,13 +6,14 @@ from typing import TypeAlias
 
 from jpegfilter.errors import UsageError
 from jpegfilter.networks.fast_arcnn import FastArcnn
+from jpegfilter.networks.table_unet import TableUnet
 
-__all__ = ["NETWORKS", "FastArcnn", "Network", "build"]
+__all__ = ["NETWORKS", "FastArcnn", "Network", "TableUnet", "build"]
 
-Network: TypeAlias = FastArcnn
+Network: TypeAlias = FastArcnn | TableUnet
 
-NETWORKS: dict[str, type[Network]] = {"fast-arcnn": FastArcnn}
-"""Every network by the name that recipes, cards and the command line use."""
+NETWORKS: dict[str, type[FastArcnn] | type[TableUnet]] = {"fast-arcnn": FastArcnn, "table-unet": TableUnet}
+"""Every network by the name that recipes use."""
 
 
 def build(name: str, widths: dict[str, int]) -> Network:

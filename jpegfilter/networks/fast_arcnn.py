@@ -77,6 +77,8 @@ class FastArcnn(nn.Module):
         narrow: channels between the closing 1x1 and 5x5 convolutions.
     """
 
+    inputs = ("planes",)
+
     def __init__(self, *, width: int = 48, shrunk: int = 32, narrow: int = 16) -> None:
         super().__init__()
         cells = CHANNELS * CELL * CELL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,13 @@ from jpegfilter.codec.canvas import Canvas
 from jpegfilter.codec.read import JpegFile
 from jpegfilter.engines.contract import Engine
 from jpegfilter.errors import UsageError
-from jpegfilter.jpeg import bounds, color, decode, tables
+from jpegfilter.jpeg import bounds, color, decode
+from jpegfilter.jpeg.dct import BLOCK
 from jpegfilter.jpeg.decode import Region
 from jpegfilter.jpeg.image import JpegImage
-from jpegfilter.jpeg.types import Floats, Pixels, Table
+from jpegfilter.jpeg.types import Floats, Pixels
 from jpegfilter.pipeline import components, tiling
+from jpegfilter.pipeline.told import Quality, Told, of_jpeg, of_pixels
 
 Progress = Callable[[float], None]
 """Called with the share of the picture that is done, 0 to 1."""
@@ -30,8 +32,10 @@ class RestoreOptions:
 
     Attributes:
         strength: 0 returns the plain decode, 1 the restored picture, and what lies between a blend.
-        project: keep every coefficient inside the interval that the file states for it.
-        quality: IJG quality whose tables the network is told, for files whose header lies; None tells it the file's.
+        project: keep every coefficient inside the interval that the file states for it, if the network was told the
+            file's own tables: an earlier compression has moved the picture out of them.
+        quality: what the network is told of the picture's quality: the file's tables unless the picture shows traces
+            of an earlier, coarser compression ("auto"); the file's tables ("header"); or those of an IJG quality.
         tile: largest side of a tile in samples.
         bits: 8 or 16 bits a sample of the result.
         doubt: follow the network less, the finer a coefficient's step is (see `jpeg.bounds.trust`); with `project`.
@@ -39,7 +43,7 @@ class RestoreOptions:
 
     strength: float = 1.0
     project: bool = True
-    quality: int | None = None
+    quality: Quality = "auto"
     tile: int = 768
     bits: int = 8
     doubt: bool = True
@@ -47,19 +51,12 @@ class RestoreOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise UsageError("a strength of 0 to 1", f"{self.strength:g}", "0 changes nothing, 1 restores fully")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError("a quality of 1 to 100", str(self.quality), "leave it out to believe the file")
+        if self.quality not in ("auto", "header", *range(1, 101)):
+            raise UsageError("a quality of 1 to 100, auto or header", str(self.quality), "auto looks for itself")
         if self.tile < _MIN_TILE:
             raise UsageError(f"tiles of at least {_MIN_TILE} samples", str(self.tile), "larger tiles are faster")
         if self.bits not in (8, 16):
             raise UsageError("8 or 16 bits", str(self.bits), "choose one of them")
-
-
-def _told_tables(image: JpegImage, options: RestoreOptions) -> list[Table]:
-    """Return the tables of luma and chroma that the network is told."""
-    if options.quality is not None:
-        return [tables.ijg_table(base, options.quality) for base in (tables.LUMA, tables.CHROMA)]
-    return [image.components[0].table, image.components[min(1, len(image.components) - 1)].table]
 
 
 def _project(planes: Floats, image: JpegImage, region: Region, doubt: Floats | None) -> Floats:
@@ -80,31 +77,38 @@ def _reach(engine: Engine) -> int:
     return -(-engine.halo // engine.multiple) * engine.multiple
 
 
-def _run(engine: Engine, picture: Floats, region: Region, seen: Region, told: Sequence[Table]) -> Floats:
-    """Return the restored region of a picture `(3, H, W)` that covers `seen`: the region with its halo."""
-    reach = _reach(engine)
-    whole = tiling.mirror(picture, tiling.around(region, by=reach), seen, multiple=engine.multiple)
-    restored = engine.restore(whole, told)
-    return restored[:, reach : reach + region.height, reach : reach + region.width]
+def _wanted(engine: Engine, region: Region, told: Told) -> Region:
+    """Return what the network must see for a region: its halo too, from the edge of a block as it is told of them."""
+    wide = tiling.around(region, by=_reach(engine))
+    top, left = (wide.top - told.top) % BLOCK, (wide.left - told.left) % BLOCK
+    return Region(wide.top - top, wide.left - left, wide.bottom, wide.right)
 
 
-def restore_region(image: JpegImage, region: Region, engine: Engine, options: RestoreOptions) -> Floats:
+def _run(engine: Engine, picture: Floats, region: Region, seen: Region, told: Told) -> Floats:
+    """Return the restored region of a picture `(3, H, W)` that covers `seen`: what of `_wanted` lies inside it."""
+    wanted = _wanted(engine, region, told)
+    whole = tiling.mirror(picture, wanted, seen, multiple=engine.multiple)
+    restored = engine.restore(whole, told.tables)
+    return restored[:, *tiling.window(region, wanted)]
+
+
+def restore_region(image: JpegImage, region: Region, engine: Engine, options: RestoreOptions, told: Told) -> Floats:
     """Return the restored components of a region, `(C, H, W)`, level-shifted, not rounded.
 
     Args:
         region: edges are multiples of the MCU and of the engine's multiple, or the grid's own.
+        told: what the network is told of the picture.
     """
     height, width = image.grid
-    wide = tiling.widen(region, by=_reach(engine) + _CELL, step=image.mcu, height=height, width=width)
+    wide = tiling.widen(region, by=_reach(engine) + BLOCK + _CELL, step=image.mcu, height=height, width=width)
     planes = decode.planes(image, wide)
     plain = planes[:, *tiling.window(region, wide)]
     if options.strength == 0:
         return plain
-    seen = tiling.within(tiling.around(region, by=_reach(engine)), height=height, width=width)
-    told = _told_tables(image, options)
+    seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
     pictures = components.to_pictures(planes[:, *tiling.window(seen, wide)], image)
     restored = components.from_pictures([_run(engine, p, region, seen, told) for p in pictures], image)
-    if options.project:
+    if options.project and told.from_file:
         restored = _project(restored, image, region, engine.doubt if options.doubt else None)
     if options.strength < 1:
         restored = plain + np.float32(options.strength) * (restored - plain)
@@ -120,35 +124,44 @@ def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progre
     canvas = Canvas(image.width, image.height, channels=components.channels(image.model), bits=options.bits)
     height, width = image.grid
     step = tiling.common_step(image.mcu, engine.multiple)
+    told = of_jpeg(image, options.quality)
     done = 0
     for region in tiling.tiles(height, width, side=options.tile, step=step):
-        planes = restore_region(image, region, engine, options)
+        planes = restore_region(image, region, engine, options, told)
         planes = planes[:, : image.height - region.top, : image.width - region.left]
         pixels = color.to_pixels(components.to_output(planes, image), bits=options.bits)
         canvas.paste(pixels, top=region.top, left=region.left)
         done += region.height * region.width
         if region.right == width:
-            file.give_back(region.bottom - image.mcu[0] * (2 + _reach(engine) // image.mcu[0]))
+            file.give_back(region.bottom - image.mcu[0] * (3 + _reach(engine) // image.mcu[0]))
         if progress:
             progress(done / (height * width))
     return canvas
 
 
-def restore_pixels(pixels: Pixels, engine: Engine, options: RestoreOptions, told: Sequence[Table]) -> Canvas:
-    """Return restored pixels that came without their JPEG file: no coefficients, so no projection.
+def restore_pixels(
+    pixels: Pixels, engine: Engine, options: RestoreOptions, progress: Progress | None = None
+) -> tuple[Canvas, bool]:
+    """Return restored pixels that came without their JPEG file, and whether there was anything to restore.
+
+    There are no coefficients, so there is no projection. Pixels that show no trace of a compression stay as they are.
 
     Args:
         pixels: `(H, W, 1)` or `(H, W, 3)`, 8 or 16 bits.
-        told: tables of luma and chroma, for networks that read them.
     """
+    told = of_pixels(pixels, options.quality)
     height, width, channels = pixels.shape
     canvas = Canvas(width, height, channels=channels, bits=options.bits)
     step = (engine.multiple * 8, engine.multiple * 8)
+    done = 0
     for tile in tiling.tiles(
         -(-height // step[0]) * step[0], -(-width // step[1]) * step[1], side=options.tile, step=step
     ):
         region = tiling.within(tile, height=height, width=width)
-        seen = tiling.within(tiling.around(region, by=_reach(engine)), height=height, width=width)
+        if told is None or options.strength == 0:
+            canvas.paste(color.to_depth(pixels[region.top:region.bottom, region.left:region.right], bits=options.bits), top=region.top, left=region.left)
+            continue
+        seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
         plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
         gray = channels == 1
         picture = (
@@ -159,4 +172,7 @@ def restore_pixels(pixels: Pixels, engine: Engine, options: RestoreOptions, told
         plain = plain[:, *tiling.window(region, seen)]
         blend = plain + np.float32(options.strength) * (restored - plain)
         canvas.paste(color.to_pixels(blend, bits=options.bits), top=region.top, left=region.left)
-    return canvas
+        done += region.height * region.width
+        if progress:
+            progress(done / (height * width))
+    return canvas, told is not None

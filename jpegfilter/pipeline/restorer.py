@@ -12,22 +12,20 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import ThreadpoolController
 
-from jpegfilter.codec import read, write
+from jpegfilter.codec import raster, read, write
 from jpegfilter.codec.canvas import Canvas
-from jpegfilter.codec.metadata import Metadata, of_image
-from jpegfilter.codec.read import JpegFile
+from jpegfilter.codec.metadata import Metadata
+from jpegfilter.codec.raster import Raster
 from jpegfilter.codec.write import WriteOptions
 from jpegfilter.engines.contract import Engine
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
-from jpegfilter.jpeg import tables
-from jpegfilter.jpeg.types import Pixels
 from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_jpeg, restore_pixels
+from jpegfilter.pipeline.told import Quality
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]"
-"""A JPEG's path or content, or pixels that were a JPEG once."""
-_PIXEL_QUALITY = 50
-"""Quality a network is told of pixels that came without a file and without a word about it."""
+"""A picture file's path or content, or pixels that were a JPEG once."""
+_NO_TRACE = "no trace of JPEG compression was found, so nothing was changed; --quality forces it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +43,24 @@ class Written:
     notes: tuple[str, ...] = field(default=())
 
 
-def _as_pixels(source: Image.Image | np.ndarray[Any, Any]) -> Pixels:
+def _as_raster(source: Image.Image | np.ndarray[Any, Any]) -> Raster:
     """Return 8- or 16-bit pixels `(H, W, 1 or 3)`; raises `UsageError` for anything else."""
     if isinstance(source, Image.Image):
-        array = np.asarray(source if source.mode in ("L", "I;16") else source.convert("RGB"))
-    else:
-        array = source
-    if array.ndim == 2:
-        array = array[..., None]
+        return raster.of_pillow(source)
+    array = source[..., None] if source.ndim == 2 else source
     if array.ndim != 3 or array.shape[2] not in (1, 3) or array.dtype not in (np.uint8, np.uint16) or not array.size:
         came = f"{array.dtype} of shape {array.shape}"
         raise UsageError("8- or 16-bit pixels (H, W), (H, W, 1) or (H, W, 3)", came, "convert them first")
-    return array
+    return Raster(array, None, Metadata())
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """A restored picture, with what belongs beside it."""
+
+    canvas: Canvas
+    metadata: Metadata
+    notes: tuple[str, ...]
 
 
 class Restorer:
@@ -83,20 +87,37 @@ class Restorer:
         self.engine: Engine = open_network(engine or EngineOptions())
         self._blas = ThreadpoolController().select(user_api="blas")
 
-    def _restored(self, file: JpegFile, *, bits: int, progress: Progress | None = None) -> Canvas:
+    def _of_jpeg(self, path: Path, *, bits: int, progress: Progress | None = None) -> _Result:
+        file = read.read(path, max_pixels=self.max_pixels)
+        with self._blas.limit(limits=1):
+            options = dataclasses.replace(self.options, bits=bits)
+            canvas = restore_jpeg(file, self.engine, options, progress)
+        return _Result(canvas, file.header.metadata, file.complaints)
+
+    def _of_raster(self, source: Raster, *, bits: int, progress: Progress | None = None) -> _Result:
+        with self._blas.limit(limits=1):
+            options = dataclasses.replace(self.options, bits=bits)
+            canvas, found = restore_pixels(source.pixels, self.engine, options, progress)
+        canvas.alpha = source.alpha
+        notes = () if found else (_NO_TRACE,)
+        return _Result(canvas, source.metadata, (*source.complaints, *notes))
+
+    def _of_file(self, path: Path, *, bits: int, progress: Progress | None = None) -> _Result:
         """Return a file's restored picture, the transforms on one thread.
 
         BLAS's idle threads spin, and would take the cores from the network's: a third of the whole time.
         """
-        with self._blas.limit(limits=1):
-            return restore_jpeg(file, self.engine, dataclasses.replace(self.options, bits=bits), progress)
+        if raster.is_raster(path):
+            return self._of_raster(raster.read(path, max_pixels=self.max_pixels), bits=bits, progress=progress)
+        return self._of_jpeg(path, bits=bits, progress=progress)
 
     def restore(self, source: Source) -> Image.Image:
         """Return the restored picture; its `info` holds the ICC profile, EXIF, XMP and resolution of the source.
 
         Args:
-            source: best a JPEG's path or content, of which the coefficients are read; or pixels, as a Pillow image or
-                an array `(H, W)` or `(H, W, 3)` of 8 or 16 bits.
+            source: best a JPEG's path or content, of which the coefficients are read; or that of another picture file;
+                or pixels, as a Pillow image or an array `(H, W)` or `(H, W, 3)` of 8 or 16 bits. What is no JPEG is
+                searched for traces of one, and left as it is where there are none.
 
         Returns:
             Mode "L", "RGB" or "CMYK", or "RGBA" of an image with transparency, of the source's size.
@@ -106,22 +127,14 @@ class Restorer:
             InputError: the source cannot be read.
             UsageError: pixels of another kind.
         """
-        if isinstance(source, Image.Image | np.ndarray):
-            metadata = of_image(source) if isinstance(source, Image.Image) else Metadata()
-            quality = self.options.quality or _PIXEL_QUALITY
-            told = [tables.ijg_table(base, quality) for base in (tables.LUMA, tables.CHROMA)]
-            options = dataclasses.replace(self.options, bits=8)
-            image = restore_pixels(_as_pixels(source), self.engine, options, told).image()
-            if isinstance(source, Image.Image) and source.has_transparency_data:
-                image = image.convert("RGB")
-                image.putalpha(source.convert("RGBA").getchannel("A"))
-        elif isinstance(source, bytes):
+        if isinstance(source, bytes):
             with read.as_file(source) as path:
                 return self.restore(path)
+        if isinstance(source, Image.Image | np.ndarray):
+            result = self._of_raster(_as_raster(source), bits=8)
         else:
-            file = read.read(Path(source), max_pixels=self.max_pixels)
-            metadata = file.header.metadata
-            image = self._restored(file, bits=8).image()
+            result = self._of_file(Path(source), bits=8)
+        image, metadata = result.canvas.image(), result.metadata
         kept = {"icc_profile": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
         image.info.update({name: value for name, value in kept.items() if value})
         return image
@@ -129,7 +142,7 @@ class Restorer:
     def restore_file(
         self, source: Path, target: Path, options: WriteOptions | None = None, *, progress: Progress | None = None
     ) -> Written:
-        """Restore a JPEG file into another file.
+        """Restore a JPEG file, or another picture file with a JPEG past, into another file.
 
         Raises:
             InputError: the source cannot be read.
@@ -137,19 +150,17 @@ class Restorer:
         """
         chosen = options or WriteOptions(format=write.format_of(target), bits=self.options.bits)
         write.check(chosen)
-        file = read.read(source, max_pixels=self.max_pixels)
-        canvas = self._restored(file, bits=chosen.bits, progress=progress)
-        lost = write.write(canvas, file.header.metadata, chosen, target)
-        return Written(canvas.width, canvas.height, (*file.complaints, *lost))
+        result = self._of_file(source, bits=chosen.bits, progress=progress)
+        lost = write.write(result.canvas, result.metadata, chosen, target)
+        return Written(result.canvas.width, result.canvas.height, (*result.notes, *lost))
 
     def restore_bytes(self, content: bytes, options: WriteOptions) -> tuple[bytes, Written]:
-        """Return a JPEG's content restored and encoded."""
+        """Return a file's content restored and encoded."""
         write.check(options)
         with read.as_file(content) as path:
-            file = read.read(path, max_pixels=self.max_pixels)
-        canvas = self._restored(file, bits=options.bits)
-        encoded, lost = write.to_bytes(canvas, file.header.metadata, options)
-        return encoded, Written(canvas.width, canvas.height, (*file.complaints, *lost))
+            result = self._of_file(path, bits=options.bits)
+        encoded, lost = write.to_bytes(result.canvas, result.metadata, options)
+        return encoded, Written(result.canvas.width, result.canvas.height, (*result.notes, *lost))
 
 
 def restore(
@@ -159,18 +170,19 @@ def restore(
     device: str = "auto",
     strength: float = 1.0,
     project: bool = True,
-    quality: int | None = None,
+    quality: Quality = "auto",
     threads: int | None = None,
 ) -> Image.Image:
     """Return one restored picture. For many, make a `Restorer`: it loads the network once.
 
     Args:
-        source: a JPEG's path or content, or pixels; see `Restorer.restore`.
+        source: a picture file's path or content, or pixels; see `Restorer.restore`.
         model: a name that `jpegfilter models` lists.
         device: "auto", "cpu", "cuda", ...
         strength: 0 (plain decode) to 1.
         project: keep every coefficient inside the interval that the file states for it.
-        quality: tell the network another quality than the file's own tables.
+        quality: what the network is told: the file's tables unless the picture shows traces of worse ("auto"), the
+            file's tables ("header"), or those of an IJG quality 1..100.
         threads: CPU threads; all cores by default.
     """
     engine = EngineOptions(model=model, device=device, threads=threads)

@@ -16,11 +16,22 @@ from torch.nn import functional
 from jpegfilter.codec.clean import pictures, read_rgb
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import tables
+from jpegfilter.training.degradation import Past, Step
 from jpegfilter.training.recipe import Recipe
 
 _TABLES: NDArray[np.int64] = np.stack(
     [[tables.ijg_table(base, q).reshape(64) for q in range(1, 101)] for base in (tables.LUMA, tables.CHROMA)]
 ).astype(np.int64)
+
+
+_DISTANCE = (np.add.outer(np.arange(8), np.arange(8)) / 14).reshape(64)
+"""How high a frequency is, 0..1."""
+_LATER = 85
+"""Highest quality of a first compression that left traces worth removing."""
+_SHIFTED = 0.7
+"""Share of second compressions whose grid is not the first's."""
+_FOUND = 0.75
+"""Share of second compressions whose first was found: the network is shown its grid and tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +54,14 @@ class Patches:
     """A batch of clean patches and how each shall be compressed.
 
     Attributes:
-        rgb: 8-bit `(N, 3, H, W)`.
-        luma: tables of Y, `(N, 64)`.
-        chroma: tables of Cb and Cr, `(N, 64)`.
-        sampling: one subsampling for the batch.
+        rgb: 8-bit `(N, 3, S, S)`, S the recipe's patch, or more where a past cuts something off.
+        last: the compression the header tells of.
+        past: what befell the batch before, if anything.
     """
 
     rgb: Tensor
-    luma: Tensor
-    chroma: Tensor
-    sampling: str
+    last: Step
+    past: Past | None
 
 
 def _held_out(name: str, share: float) -> bool:
@@ -96,33 +105,80 @@ def load(folder: Path, recipe: Recipe, *, held_out: bool) -> Photos:
     return Photos(tuple(images), share, manifest.hexdigest())
 
 
-def _cut(image: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor:
-    """Return one patch `(3, P, P)`: rescaled, cropped, turned and mirrored at random."""
-    side = recipe.patch
+def _cut(image: Tensor, patch: int, recipe: Recipe, random: np.random.Generator) -> Tensor:
+    """Return one square `(3, patch, patch)`: rescaled, cropped, turned and mirrored at random."""
+    whole = min(image.shape[:2])
+    if whole < patch:  # a small picture and a large cut-off: its mirror image continues it
+        more = patch - whole
+        image = torch.from_numpy(np.pad(image.numpy(), ((0, more), (0, more), (0, 0)), mode="symmetric"))
+    side = patch
     if random.random() < recipe.rescale_share:
         side = round(side / random.uniform(recipe.rescale, 1.0))
         side = min(side, image.shape[0], image.shape[1])
     top = int(random.integers(image.shape[0] - side + 1))
     left = int(random.integers(image.shape[1] - side + 1))
-    patch = image[top : top + side, left : left + side].permute(2, 0, 1)
-    if side != recipe.patch:
-        size = (recipe.patch, recipe.patch)
-        scaled = functional.interpolate(patch[None].float(), size=size, mode="bicubic", antialias=True)[0]
-        patch = scaled.round().clamp(0, 255).to(torch.uint8)
+    cut = image[top : top + side, left : left + side].permute(2, 0, 1)
+    if side != patch:
+        scaled = functional.interpolate(cut[None].float(), size=(patch, patch), mode="bicubic", antialias=True)[0]
+        cut = scaled.round().clamp(0, 255).to(torch.uint8)
     turns, mirrored = int(random.integers(4)), bool(random.integers(2))
-    patch = torch.rot90(patch, turns, (1, 2))
-    return patch.flip(2) if mirrored else patch
+    cut = torch.rot90(cut, turns, (1, 2))
+    return cut.flip(2) if mirrored else cut
+
+
+def _name(shares: dict[str, float], random: np.random.Generator) -> str:
+    share = np.asarray(list(shares.values()), dtype=np.float64)
+    return list(shares)[int(random.choice(len(share), p=share / share.sum()))]
+
+
+def _other(luma: NDArray[np.float64], chroma: NDArray[np.float64], random: np.random.Generator) -> None:
+    """Make one patch's tables, `(64,)`, those of no IJG quality: flatter or steeper, or luma's for chroma too."""
+    if random.random() < 0.3:
+        chroma[:] = luma
+    tilt, stronger = random.uniform(-1.2, 0.5), random.uniform(-0.4, 0.4)
+    chroma *= np.exp(stronger)
+    for table in (luma, chroma):
+        noise = random.normal(0, random.uniform(0, 0.15), 64)
+        table *= np.exp(tilt * (_DISTANCE - 0.25) + noise)
+        np.clip(np.rint(table), 1, 255, out=table)
+
+
+def _step(quality: NDArray[np.int64], recipe: Recipe, random: np.random.Generator) -> Step:
+    """Return a compression at these qualities, `(N,)`, in a subsampling drawn for all."""
+    luma, chroma = (_TABLES[i][quality - 1].astype(np.float64) for i in (0, 1))
+    for index in np.flatnonzero(random.random(len(quality)) < recipe.other_tables):
+        _other(luma[index], chroma[index], random)
+    luma_steps, chroma_steps = (torch.from_numpy(table.astype(np.int64)) for table in (luma, chroma))
+    return Step(luma_steps, chroma_steps, _name(recipe.samplings, random))
+
+
+def _qualities(recipe: Recipe, random: np.random.Generator) -> NDArray[np.int64]:
+    quality = random.integers(recipe.quality[0], recipe.quality[1] + 1, recipe.batch)
+    low = random.integers(recipe.low_quality[0], recipe.low_quality[1] + 1, recipe.batch)
+    return np.where(random.random(recipe.batch) < recipe.low_quality_share, low, quality)
+
+
+def _past(kind: str, recipe: Recipe, random: np.random.Generator) -> tuple[Step, Past | None, int]:
+    """Return the last compression, what befell the batch before, and the side of what must be cut for it."""
+    quality = _qualities(recipe, random)
+    if kind == "none":
+        return _step(quality, recipe, random), None, recipe.patch
+    first = np.minimum(quality, _LATER)
+    last = random.integers(first + 1, _LATER + 12)
+    offset = (0, 0)
+    if random.random() < _SHIFTED:
+        offset = (int(random.integers(16)), int(random.integers(16)))
+    found = kind == "pixels" or (kind == "twice" and random.random() < _FOUND)
+    side = recipe.patch + (96 if kind == "resized" else 64)
+    size = int(random.integers(recipe.patch + 16, side + 1)) if kind == "resized" else None
+    past = Past(_step(first, recipe, random), kind != "pixels", offset, size, found)
+    return _step(last, recipe, random), past, side
 
 
 def draw(photos: Photos, recipe: Recipe, *, step: int) -> Patches:
     """Return the batch of step `step`: the same for the same recipe and step, whatever came before."""
     random = np.random.default_rng((recipe.seed, step))
     chosen = random.choice(len(photos.images), size=recipe.batch, p=photos.weights)
-    rgb = torch.stack([_cut(photos.images[i], recipe, random) for i in chosen])
-    quality = random.integers(recipe.quality[0], recipe.quality[1] + 1, recipe.batch)
-    low = random.integers(recipe.low_quality[0], recipe.low_quality[1] + 1, recipe.batch)
-    quality = np.where(random.random(recipe.batch) < recipe.low_quality_share, low, quality)
-    names, shares = list(recipe.samplings), np.asarray(list(recipe.samplings.values()), dtype=np.float64)
-    sampling = names[int(random.choice(len(names), p=shares / shares.sum()))]
-    luma, chroma = (torch.from_numpy(_TABLES[i][quality - 1]) for i in (0, 1))
-    return Patches(rgb, luma, chroma, sampling)
+    last, past, side = _past(_name(recipe.pasts or {"none": 1.0}, random), recipe, random)
+    rgb = torch.stack([_cut(photos.images[i], side, recipe, random) for i in chosen])
+    return Patches(rgb, last, past)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from jpegfilter.jpeg import dct
+from jpegfilter.jpeg.color import CENTRE, RGB_FROM_YCBCR, YCBCR_FROM_RGB
 from jpegfilter.jpeg.sampling import FACTORS
 
 _SHIFT = 16
@@ -109,3 +110,98 @@ def compress(rgb: Tensor, luma: Tensor, chroma: Tensor, *, sampling: str) -> Com
         all_coefficients.append(coefficients)
         planes.append(decoded)
     return Compressed(torch.cat(planes, 1), tuple(all_coefficients))
+
+
+def _to_rgb(planes: Tensor) -> Tensor:
+    """Return 8-bit RGB of level-shifted planes, as a decoder writes it."""
+    matrix = torch.tensor(RGB_FROM_YCBCR, dtype=planes.dtype, device=planes.device)
+    return (torch.einsum("oc,nchw->nohw", matrix, planes) + CENTRE).round().clamp(0, 255).to(torch.uint8)
+
+
+def _to_planes(rgb: Tensor) -> Tensor:
+    """Return level-shifted planes of 8-bit RGB, not rounded."""
+    matrix = torch.tensor(YCBCR_FROM_RGB, dtype=torch.float32, device=rgb.device)
+    return torch.einsum("oc,nchw->nohw", matrix, rgb.float() - CENTRE)
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """What a network is shown of a batch, and what it should have made of it.
+
+    Attributes:
+        planes: level-shifted Y, Cb and Cr, `(N, 3, P, P)`.
+        tables: what it is told of luma and chroma, `(N, 2, 8, 8)` float.
+        clean: 8-bit RGB `(N, 3, P, P)`.
+    """
+
+    planes: Tensor
+    tables: Tensor
+    clean: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One compression of a batch: tables of luma and chroma, `(N, 64)`, and the subsampling."""
+
+    luma: Tensor
+    chroma: Tensor
+    sampling: str
+
+    def __call__(self, rgb: Tensor) -> Tensor:
+        """Return the decoded planes of 8-bit RGB."""
+        return compress(rgb, self.luma, self.chroma, sampling=self.sampling).planes
+
+    @property
+    def tables(self) -> Tensor:
+        """Both tables, `(N, 2, 8, 8)` float."""
+        return torch.stack((self.luma, self.chroma), 1).float().unflatten(2, (8, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What befell a batch before its last compression.
+
+    Attributes:
+        first: the first compression.
+        again: whether another followed; otherwise pixels were kept.
+        offset: rows and columns cut off in between.
+        size: side to which the picture was reduced in between, or None.
+        found: whether the network is shown the first compression's grid and tables, or the last's.
+    """
+
+    first: Step
+    again: bool
+    offset: tuple[int, int]
+    size: int | None
+    found: bool
+
+
+def _crop(x: Tensor, top: int, left: int, side: int) -> Tensor:
+    return x[..., top : top + side, left : left + side]
+
+
+def degrade(rgb: Tensor, last: Step, past: Past | None, *, patch: int) -> Degraded:
+    """Return what a network is shown.
+
+    Args:
+        rgb: 8-bit `(N, 3, S, S)`; S is `patch`, or larger by what `past` cuts off.
+        last: the compression of which the file's header tells.
+        past: what befell it before; None where nothing did.
+        patch: side of the result, a multiple of 32.
+    """
+    if past is None:
+        return Degraded(last(rgb), last.tables, rgb)
+    seen = _to_rgb(past.first(rgb))
+    if past.size is not None:
+        sized = functional.interpolate(
+            torch.cat((rgb, seen)).float(), size=(past.size, past.size), mode="bicubic", antialias=True
+        )
+        rgb, seen = sized.round().clamp(0, 255).to(torch.uint8).chunk(2)
+    top, left = past.offset
+    side = patch + 32 if past.found else patch
+    rgb, seen = _crop(rgb, top, left, side), _crop(seen, top, left, side)
+    planes = last(seen) if past.again else _to_planes(seen)
+    if not past.found:
+        return Degraded(planes, last.tables, rgb)
+    top, left = -top % dct.BLOCK, -left % dct.BLOCK  # the first whole blocks of the first compression
+    return Degraded(_crop(planes, top, left, patch), past.first.tables, _crop(rgb, top, left, patch))

@@ -18,7 +18,7 @@ from jpegfilter.networks import build
 from jpegfilter.training import checkpoint, losses
 from jpegfilter.training.checkpoint import Checkpoint
 from jpegfilter.training.data import Patches, Photos, draw
-from jpegfilter.training.degradation import compress
+from jpegfilter.training.degradation import degrade
 from jpegfilter.training.recipe import Recipe
 from jpegfilter.training.validation import validate
 
@@ -72,6 +72,40 @@ def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterat
             yield batch
 
 
+def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
+    """Return what moves the parameters: Adam, and Muon for the matrices between the first and the last convolution.
+
+    Each group's "factor" is what the recipe's rate is multiplied by.
+    """
+    inner = [n for n in names if n.endswith("matrix") and not n.startswith(("enter.", "leave."))]
+    inner = inner if recipe.optimizer == "muon" else []
+    rest = [parameter for name, parameter in names.items() if name not in inner]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Adam([{"params": rest, "factor": 1.0}], betas=(recipe.beta1, recipe.beta2), fused=True)
+    ]
+    if inner:
+        group = {"params": [names[name] for name in inner], "factor": recipe.matrix_rate}
+        optimizers.append(torch.optim.Muon([group], weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+    return optimizers
+
+
+def _recall(optimizer: torch.optim.Optimizer, names: dict[str, nn.Parameter], moments: dict[str, Tensor]) -> None:
+    """Give an optimizer back what it remembered of its parameters when the checkpoint was written."""
+    owned = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for name, parameter in names.items():
+        if id(parameter) not in owned:
+            continue
+        state = {}
+        for key, value in moments.items():
+            owner, _, entry = key.rpartition(".")
+            if owner != name:
+                continue
+            # Laid out in memory as the parameter is: fused Adam walks both alike.
+            like = torch.empty_like(parameter, requires_grad=False) if value.dim() else torch.empty_like(value)
+            state[entry] = like.copy_(value) if value.dim() else value.to(parameter.device)
+        optimizer.state[parameter] = state
+
+
 class Run:
     """A training run: the network, its moving average and its optimizer, from a recipe or from a checkpoint."""
 
@@ -87,31 +121,26 @@ class Run:
             self.network.load_state_dict(state.weights)
             self.step = state.step
         self.network.to(self.device)
+        self.inputs: tuple[str, ...] = self.network.inputs  # type: ignore[assignment]
         for parameter in self.network.parameters():
             if parameter.dim() == _CONVOLUTION:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.names = dict(self.network.named_parameters())
         source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
         self.average = {name: source[name].detach().clone().to(self.device) for name in self.names}
-        self.optimizer = torch.optim.Adam(
-            self.names.values(), lr=recipe.rate(0), betas=(recipe.beta1, 0.999), fused=True
-        )
-        if state is not None and state.moments:
-            for name, parameter in self.names.items():
-                moments = {  # laid out in memory as the parameter is: fused Adam walks both alike
-                    entry: torch.empty_like(parameter, requires_grad=False).copy_(state.moments[f"{name}.{entry}"])
-                    for entry in ("exp_avg", "exp_avg_sq")
-                }
-                step = state.moments[f"{name}.step"].to(self.device)
-                self.optimizer.state[parameter] = {"step": step, **moments}
+        self.optimizers = _optimizers(recipe, self.names)
+        for optimizer in self.optimizers if state is not None and state.moments else ():
+            _recall(optimizer, self.names, state.moments)  # type: ignore[union-attr]
         self.forward = torch.compile(self.network) if options.compiled else self.network
 
     def save(self) -> None:
         """Write the checkpoint."""
         moments = {
             f"{name}.{entry}": value
+            for optimizer in self.optimizers
             for name, parameter in self.names.items()
-            for entry, value in self.optimizer.state[parameter].items()
+            if parameter in optimizer.state
+            for entry, value in optimizer.state[parameter].items()
         }
         weights = {name: parameter.detach() for name, parameter in self.names.items()}
         state = Checkpoint(self.step, weights, self.average, moments, self.recipe, self.origin)
@@ -119,18 +148,21 @@ class Run:
 
     def advance(self, batch: Patches) -> Tensor:
         """Take one optimizer step and return its loss."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.recipe.rate(self.step) * group["factor"]
         rgb = batch.rgb.to(self.device, non_blocking=True)
-        clean = losses.clean_planes(rgb)
-        planes = compress(rgb, batch.luma, batch.chroma, sampling=batch.sampling).planes
+        shown = degrade(rgb, batch.last, batch.past, patch=self.recipe.patch)
+        given = {"planes": shown.planes.contiguous(memory_format=torch.channels_last), "tables": shown.tables}
         with _autocast(self.device):
-            restored = self.forward(planes.contiguous(memory_format=torch.channels_last))
-        loss = losses.rgb_error(restored, clean).mean()
-        self.optimizer.zero_grad(set_to_none=True)
+            restored = self.forward(*(given[name] for name in self.inputs))
+        loss = losses.loss(self.recipe.loss, restored, losses.clean_planes(shown.clean))
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.names.values(), self.recipe.clip, foreach=True)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
         decay = min(self.recipe.average, self.step / (self.step + 10))
         with torch.no_grad():

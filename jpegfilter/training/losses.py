@@ -20,7 +20,24 @@ def clean_planes(rgb: Tensor) -> Tensor:
     return planes
 
 
+_FLOOR = 1e-5
+"""Mean square below which the root no longer steepens, 50 dB: flat patches must not outweigh all others."""
+
+
 def rgb_error(restored: Tensor, clean: Tensor) -> Tensor:
     """Return the mean squared error of each sample of a batch, `(N,)`, over R, G and B normalized to [0, 1]."""
     difference = _mix(restored.float() - clean, RGB_FROM_YCBCR) / 255
     return difference.square().mean((1, 2, 3))
+
+
+def loss(name: str, restored: Tensor, clean: Tensor) -> Tensor:
+    """Return what training minimizes, one number: over R, G and B normalized to [0, 1].
+
+    Args:
+        name: "mse", the mean squared error; "l1", the mean absolute error; "root", the mean over the samples of a batch
+            of the root of each one's mean squared error, which weighs good and bad qualities nearly alike, as PSNR does.
+    """
+    if name == "l1":
+        return (_mix(restored.float() - clean, RGB_FROM_YCBCR) / 255).abs().mean()
+    error = rgb_error(restored, clean)
+    return error.mean() if name == "mse" else (error + _FLOOR).sqrt().mean()

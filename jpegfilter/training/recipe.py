@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,31 @@ from jpegfilter.jpeg.sampling import FACTORS
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of training at one learning rate, counted in patches."""
+    """A stretch of training, counted in patches.
+
+    Attributes:
+        rate: learning rate at its beginning.
+        patches: its length.
+        end: learning rate at its end, reached along half a cosine; None keeps `rate`.
+    """
 
     rate: float
     patches: int
+    end: float | None = None
+
+    def at(self, seen: int) -> float:
+        """Return the learning rate after `seen` patches of this phase."""
+        if self.end is None:
+            return self.rate
+        left = (1 + math.cos(math.pi * min(1.0, seen / self.patches))) / 2
+        return self.end + (self.rate - self.end) * left
+
+
+OPTIMIZERS = ("adam", "muon")
+LOSSES = ("mse", "l1", "root")
+PASTS = ("none", "pixels", "twice", "resized")
+"""What befell a picture: compressed once; then decoded to pixels; then compressed again, shifted or not; then reduced and
+compressed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +52,12 @@ class Recipe:
         patch: side of a square training patch in samples, a multiple of 32 (the widest MCU).
         batch: patches a step.
         phases: learning rates in order.
+        optimizer: "adam", or "muon" for the matrices inside the network beside Adam for all else.
+        matrix_rate: Muon's learning rate where Adam's is 1.
+        loss: a name from `LOSSES`.
+        warm_up: steps over which the learning rate rises from 0.
         beta1: Adam's first moment's decay.
+        beta2: Adam's second moment's decay.
         average: decay of the moving average of the weights, which is what ships.
         clip: largest norm of a step's gradient; rare batches without it have set a whole run back.
         quality: lowest and highest IJG quality.
@@ -39,6 +66,8 @@ class Recipe:
         samplings: relative frequency of each subsampling, among them "gray".
         rescale: smallest factor by which a patch's source is reduced before compression (1: never).
         rescale_share: share of patches so reduced.
+        other_tables: share of patches whose tables are no IJG quality's: tilted, or luma's for chroma too.
+        pasts: shares of batches by what happened before or after the compression: names from `PASTS`.
         set_weights: how often a source set is drawn relative to its number of images.
         validation_share: share of every source set that is never trained on.
         seed: of weights and of every draw.
@@ -50,7 +79,12 @@ class Recipe:
     phases: tuple[Phase, ...]
     samplings: dict[str, float]
     widths: dict[str, int] = field(default_factory=dict)
+    optimizer: str = "adam"
+    matrix_rate: float = 1.0
+    loss: str = "mse"
+    warm_up: int = 0
     beta1: float = 0.8
+    beta2: float = 0.999
     average: float = 0.999
     clip: float = 0.01
     quality: tuple[int, int] = (1, 95)
@@ -58,6 +92,8 @@ class Recipe:
     low_quality: tuple[int, int] = (5, 40)
     rescale: float = 0.5
     rescale_share: float = 0.3
+    other_tables: float = 0.0
+    pasts: dict[str, float] = field(default_factory=dict)
     set_weights: dict[str, float] = field(default_factory=dict)
     validation_share: float = 0.05
     seed: int = 0
@@ -70,11 +106,12 @@ class Recipe:
     def rate(self, step: int) -> float:
         """Return the learning rate of step `step`, counted from 0."""
         seen = step * self.batch
+        warmth = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         for phase in self.phases:
             if seen < phase.patches:
-                return phase.rate
+                return warmth * phase.at(seen)
             seen -= phase.patches
-        return self.phases[-1].rate
+        return self.phases[-1].at(self.phases[-1].patches)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, for a checkpoint or a card."""
@@ -111,6 +148,9 @@ def _mistakes(recipe: Recipe) -> list[str]:
         "no phase": not recipe.phases,
         "a phase without patches or rate": any(p.patches < 1 or not p.rate > 0 for p in recipe.phases),
         f"unknown samplings {', '.join(sorted(unknown))}": unknown,
+        f"an optimizer {recipe.optimizer!r}": recipe.optimizer not in OPTIMIZERS,
+        f"a loss {recipe.loss!r}": recipe.loss not in LOSSES,
+        f"unknown pasts {', '.join(sorted(set(recipe.pasts) - set(PASTS)))}": set(recipe.pasts) - set(PASTS),
         "no sampling": not sum(recipe.samplings.values()) > 0,
         "qualities that are no range within 1..100": not all(
             1 <= low <= high <= 100 for low, high in (recipe.quality, recipe.low_quality)
@@ -130,5 +170,8 @@ def load(path: Path) -> Recipe:
 def scaled(recipe: Recipe, *, patches: int) -> Recipe:
     """Return the recipe with its phases shortened or stretched alike to `patches` in all."""
     whole = sum(phase.patches for phase in recipe.phases)
-    phases = tuple(Phase(phase.rate, max(recipe.batch, phase.patches * patches // whole)) for phase in recipe.phases)
+    phases = tuple(
+        dataclasses.replace(phase, patches=max(recipe.batch, phase.patches * patches // whole))
+        for phase in recipe.phases
+    )
     return dataclasses.replace(recipe, phases=phases)

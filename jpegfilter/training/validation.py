@@ -10,7 +10,7 @@ from jpegfilter.jpeg import tables
 from jpegfilter.jpeg.types import Table
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
-from jpegfilter.training.degradation import compress
+from jpegfilter.training.degradation import Step
 
 QUALITIES = (10, 20, 30, 50, 75, 90)
 _CROP = 256
@@ -41,16 +41,16 @@ def gains(
     Args:
         weights: parameters to use in the place of the network's own.
     """
+    inputs: tuple[str, ...] = network.inputs  # type: ignore[assignment]
     result = {}
     for quality in QUALITIES:
         plain, restored = [], []
         for image in photos.images:
             rgb = central_crop(image).to(device)
-            planes = compress(
-                rgb, table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), sampling=sampling
-            ).planes
-            clean = losses.clean_planes(rgb)
-            out = functional_call(network, weights, (planes,))
+            step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), sampling)
+            planes, clean = step(rgb), losses.clean_planes(rgb)
+            given = {"planes": planes, "tables": step.tables.to(device)}
+            out = functional_call(network, weights, tuple(given[name] for name in inputs))
             plain.append(_psnr(losses.rgb_error(planes, clean)))
             restored.append(_psnr(losses.rgb_error(out, clean)))
         before = sum(plain) / len(plain)
