@@ -51,7 +51,7 @@ def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: s
     rgb = central_crop(image)
     steps = [table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality)]
     compressed = compress(rgb, *steps, sampling=sampling)
-    given = {"planes": compressed.planes, "tables": Step(*steps, sampling).tables}
+    given = {"planes": compressed.planes, "tables": Step(steps[0], steps[1], sampling).tables}
     names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
     clean, restored = losses.clean_planes(rgb)[0], network(*(given[name] for name in names))[0]
     out = np.zeros((2, 64, len(_CANDIDATES) + 1))

@@ -2,10 +2,10 @@
 
 A compression leaves every coefficient of its own blocks at a multiple of its step. What came later - rounding to 8-bit
 samples, a finer compression, on the same grid or, after a crop, on another - moves it off the multiple by a known
-spread. So a guess of grid and quality can be tested: coefficients divided by the guessed step have fractions that gather
-around 0 if the guess is right and are spread evenly if there was no such compression. The logarithm of the ratio of the
-two likelihoods, added up over blocks and frequencies, is the evidence. After Fan and de Queiroz, "Identification of
-bitmap compression history" (2003). See docs/math.md, section 7.
+spread. So a guess of grid and quality can be tested: coefficients divided by the guessed step have fractions that
+gather around 0 if the guess is right, and are spread evenly if there was no such compression. The logarithm of the
+ratio of the two likelihoods, added up over blocks and frequencies, is the evidence. After Fan and de Queiroz,
+"Identification of bitmap compression history" (2003). See docs/math.md, section 7.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def _coefficients(parts: Sequence[Floats], top: int, left: int) -> Floats:
             found.append(dct.forward(np.ascontiguousarray(inside)).reshape(-1, 64))
     blocks = np.concatenate(found) if found else np.zeros((0, 64), np.float32)
     blocks = blocks[np.abs(blocks[:, 1:]).max(1, initial=0) > 2]
-    return blocks[:: max(1, -(-len(blocks) // _BLOCKS))]
+    some: Floats = blocks[:: max(1, -(-len(blocks) // _BLOCKS))]
+    return some
 
 
 def _zigzag() -> NDArray[np.int64]:

@@ -134,17 +134,16 @@ class TableUnet(nn.Module):
         for name, module in self.named_modules():
             if isinstance(module, Convolution):
                 part = name.split(".")[0]
-                side = sides.get(part, sides.get(part.split("_")[0], 8))
-                weight[side] += module.matrix.numel()
-        return sum(count // side**2 for side, count in weight.items())
+                weight[sides.get(part, sides.get(part.split("_")[0], 8))] += module.matrix.numel()
+        return int(sum(count // (side * side) for side, count in weight.items()))
 
     def merged(self) -> TableUnet:
         """Return the same function with fewer operations: the scale goes into the first and the last weights."""
         twin = copy.deepcopy(self).eval()
         with torch.no_grad():
-            twin.enter.matrix /= self.scale
-            twin.leave.matrix *= self.scale
-            twin.leave.bias *= self.scale
+            twin.enter.matrix.div_(self.scale)
+            twin.leave.matrix.mul_(self.scale)
+            twin.leave.bias.mul_(self.scale)
         twin.scale = 1.0
         return twin
 

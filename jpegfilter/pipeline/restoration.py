@@ -159,7 +159,11 @@ def restore_pixels(
     ):
         region = tiling.within(tile, height=height, width=width)
         if told is None or options.strength == 0:
-            canvas.paste(color.to_depth(pixels[region.top:region.bottom, region.left:region.right], bits=options.bits), top=region.top, left=region.left)
+            canvas.paste(
+                color.to_depth(pixels[region.top : region.bottom, region.left : region.right], bits=options.bits),
+                top=region.top,
+                left=region.left,
+            )
             continue
         seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
         plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])

@@ -1,4 +1,4 @@
-"""What a network is told of a picture: the tables, and where the blocks lie, as the file says or as it shows traces of."""
+"""What a network is told of a picture: tables and grid, as the file says or as the picture shows traces of."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def jpeg_past(image: JpegImage) -> Past | None:
     height, width = image.height // 8 * 8, image.width // 8 * 8
     parts = [
         np.ascontiguousarray(
-            np.clip(decode.samples(decode.cut(luma, Region(rows.start, columns.start, rows.stop, columns.stop))), -128, 127)
+            np.clip(
+                decode.samples(decode.cut(luma, Region(rows.start, columns.start, rows.stop, columns.stop))), -128, 127
+            )
         )
         for rows, columns in past.windows(height, width)
     ]
@@ -58,7 +60,8 @@ def pixels_past(pixels: Pixels) -> Past | None:
 
     def luma(part: Pixels) -> Floats:
         planes = color.from_pixels(part)
-        return planes[0] if len(planes) == 1 else color.ycbcr_from_rgb(planes)[0]
+        plane: Floats = planes[0] if len(planes) == 1 else color.ycbcr_from_rgb(planes)[0]
+        return plane
 
     return past.find([luma(pixels[place]) for place in past.windows(*pixels.shape[:2])], None)
 

@@ -139,8 +139,7 @@ def _other(luma: NDArray[np.float64], chroma: NDArray[np.float64], random: np.ra
     chroma *= np.exp(stronger)
     for table in (luma, chroma):
         noise = random.normal(0, random.uniform(0, 0.15), 64)
-        table *= np.exp(tilt * (_DISTANCE - 0.25) + noise)
-        np.clip(np.rint(table), 1, 255, out=table)
+        np.clip(np.rint(table * np.exp(tilt * (_DISTANCE - 0.25) + noise)), 1, 255, out=table)
 
 
 def _step(quality: NDArray[np.int64], recipe: Recipe, random: np.random.Generator) -> Step:

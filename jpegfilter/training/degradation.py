@@ -154,7 +154,7 @@ class Step:
     @property
     def tables(self) -> Tensor:
         """Both tables, `(N, 2, 8, 8)` float."""
-        return torch.stack((self.luma, self.chroma), 1).float().unflatten(2, (8, 8))
+        return torch.stack((self.luma, self.chroma), 1).float().reshape(-1, 2, 8, 8)
 
 
 @dataclass(frozen=True, slots=True)

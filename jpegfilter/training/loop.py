@@ -121,7 +121,7 @@ class Run:
             self.network.load_state_dict(state.weights)
             self.step = state.step
         self.network.to(self.device)
-        self.inputs: tuple[str, ...] = self.network.inputs  # type: ignore[assignment]
+        self.inputs: tuple[str, ...] = self.network.inputs
         for parameter in self.network.parameters():
             if parameter.dim() == _CONVOLUTION:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -129,8 +129,9 @@ class Run:
         source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
         self.average = {name: source[name].detach().clone().to(self.device) for name in self.names}
         self.optimizers = _optimizers(recipe, self.names)
-        for optimizer in self.optimizers if state is not None and state.moments else ():
-            _recall(optimizer, self.names, state.moments)  # type: ignore[union-attr]
+        for optimizer in self.optimizers:
+            if state is not None and state.moments:
+                _recall(optimizer, self.names, state.moments)
         self.forward = torch.compile(self.network) if options.compiled else self.network
 
     def save(self) -> None:

@@ -34,8 +34,8 @@ def loss(name: str, restored: Tensor, clean: Tensor) -> Tensor:
     """Return what training minimizes, one number: over R, G and B normalized to [0, 1].
 
     Args:
-        name: "mse", the mean squared error; "l1", the mean absolute error; "root", the mean over the samples of a batch
-            of the root of each one's mean squared error, which weighs good and bad qualities nearly alike, as PSNR does.
+        name: "mse", the mean squared error; "l1", the mean absolute error; "root", the mean over the samples of a
+            batch of the root of each one's mean squared error, which weighs high qualities more, as PSNR does.
     """
     if name == "l1":
         return (_mix(restored.float() - clean, RGB_FROM_YCBCR) / 255).abs().mean()

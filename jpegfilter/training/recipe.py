@@ -38,7 +38,7 @@ class Phase:
 OPTIMIZERS = ("adam", "muon")
 LOSSES = ("mse", "l1", "root")
 PASTS = ("none", "pixels", "twice", "resized")
-"""What befell a picture: compressed once; then decoded to pixels; then compressed again, shifted or not; then reduced and
+"""What befell a picture: compressed once; kept as pixels after that; compressed again, shifted or not; reduced and
 compressed again."""
 
 

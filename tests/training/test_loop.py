@@ -88,7 +88,7 @@ def test_saving_and_loading_changes_no_state(photos, start):
         other = resumed.names[name]
         assert torch.equal(parameter, other)
         for entry in ("exp_avg", "exp_avg_sq"):
-            mine, theirs = run.optimizer.state[parameter][entry], resumed.optimizer.state[other][entry]
+            mine, theirs = (r.optimizers[0].state[p][entry] for r, p in ((run, parameter), (resumed, other)))
             assert torch.equal(mine, theirs)
             # The fused optimizer walks through memory as it lies, whatever the strides say.
             assert mine.stride() == theirs.stride()
@@ -120,7 +120,7 @@ def test_rate_is_the_recipes(photos, start):
     rates = []
     for step in range(6):
         run.advance(data.draw(photos, run.recipe, step=step))
-        rates.append(run.optimizer.param_groups[0]["lr"])
+        rates.append(run.optimizers[0].param_groups[0]["lr"])
     assert rates == [1e-3] * 4 + [1e-4] * 2
 
 
