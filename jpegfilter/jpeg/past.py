@@ -94,8 +94,8 @@ def _blockiness(luma: Floats) -> NDArray[np.float64]:
 
 def _likely_phases(parts: Sequence[Floats]) -> list[int]:
     """Return the two phases of columns with the strongest steps, and 0."""
-    blockiness = sum(_blockiness(part) for part in parts)
-    order = np.argsort(-np.asarray(blockiness))
+    blockiness = sum((_blockiness(part) for part in parts), np.zeros(dct.BLOCK))
+    order = np.argsort(-blockiness)
     return sorted({0, int(order[0]), int(order[1])})
 
 

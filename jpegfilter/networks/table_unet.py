@@ -18,7 +18,6 @@ from torch.nn import functional
 
 CELL = 2
 """Samples along one side of a cell, the finest resolution the network works at."""
-LEVELS = 3
 CHANNELS = 3
 """Planes in and out: Y, Cb and Cr, all at the luma's resolution."""
 _TABLES = 2 * 64
@@ -117,7 +116,7 @@ class TableUnet(nn.Module):
     @property
     def multiple(self) -> int:
         """What heights and widths must be multiples of."""
-        return CELL * 2 ** (LEVELS - 1)
+        return 4 * CELL
 
     @property
     def halo(self) -> int:
@@ -129,13 +128,13 @@ class TableUnet(nn.Module):
     @property
     def macs(self) -> int:
         """Multiply-adds for one sample position of the picture."""
-        weight = {CELL: 0, 2 * CELL: 0, 4 * CELL: 0}
+        weight: dict[int, int] = {CELL: 0, 2 * CELL: 0, 4 * CELL: 0}
         sides = {"enter": 2, "fine": 2, "leave": 2, "to_middle": 4, "from_middle": 4, "middle": 4}
         for name, module in self.named_modules():
             if isinstance(module, Convolution):
                 part = name.split(".")[0]
                 weight[sides.get(part, sides.get(part.split("_")[0], 8))] += module.matrix.numel()
-        return int(sum(count // (side * side) for side, count in weight.items()))
+        return sum(count // (side * side) for side, count in weight.items())
 
     def merged(self) -> TableUnet:
         """Return the same function with fewer operations: the scale goes into the first and the last weights."""
@@ -146,6 +145,15 @@ class TableUnet(nn.Module):
             twin.leave.bias.mul_(self.scale)
         twin.scale = 1.0
         return twin
+
+    def coarsest(self, middle: Tensor, planes: Tensor, tables: Tensor) -> Tensor:
+        """Return what enters the coarsest level: what the middle one passes on, and nothing of the input itself."""
+        entering: Tensor = self.to_coarse(middle)
+        return entering
+
+    def join(self, kept: Tensor, up: Tensor) -> Tensor:
+        """Return what goes on at a level, of what it had before and of what comes up."""
+        return kept + up
 
     def forward(self, planes: Tensor, tables: Tensor) -> Tensor:
         """Return the restored planes; `tables` are those of luma and chroma, `(N, 2, 8, 8)`."""
@@ -163,9 +171,9 @@ class TableUnet(nn.Module):
         x = planes if self.scale == 1 else planes / self.scale
         fine = through(self.fine_down, self.enter(functional.pixel_unshuffle(x, CELL)))
         middle = through(self.middle_down, self.to_middle(fine))
-        coarse = through(self.coarse, self.to_coarse(middle))
-        middle = through(self.middle_up, middle + functional.pixel_shuffle(self.from_coarse(coarse), 2))
-        fine = through(self.fine_up, fine + functional.pixel_shuffle(self.from_middle(middle), 2))
+        coarse = through(self.coarse, self.coarsest(middle, planes, tables))
+        middle = through(self.middle_up, self.join(middle, functional.pixel_shuffle(self.from_coarse(coarse), 2)))
+        fine = through(self.fine_up, self.join(fine, functional.pixel_shuffle(self.from_middle(middle), 2)))
         change = functional.pixel_shuffle(self.leave(fine), CELL).float()
         restored: Tensor = planes + (change if self.scale == 1 else self.scale * change)
         return restored

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -34,7 +36,13 @@ def _psnr(error: Tensor) -> float:
 
 @torch.no_grad()
 def gains(
-    network: nn.Module, weights: dict[str, Tensor], photos: Photos, *, device: torch.device, sampling: str = "4:2:0"
+    network: nn.Module,
+    weights: dict[str, Tensor],
+    photos: Photos,
+    *,
+    device: torch.device,
+    sampling: str = "4:2:0",
+    qualities: Sequence[int] = QUALITIES,
 ) -> dict[int, tuple[float, float]]:
     """Return, by quality, the mean PSNR in dB of the decoded crops and the gain of the restored ones.
 
@@ -43,7 +51,7 @@ def gains(
     """
     inputs: tuple[str, ...] = network.inputs  # type: ignore[assignment]
     result = {}
-    for quality in QUALITIES:
+    for quality in qualities:
         plain, restored = [], []
         for image in photos.images:
             rgb = central_crop(image).to(device)

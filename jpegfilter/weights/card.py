@@ -33,6 +33,7 @@ class Card:
         doubt: standard deviation of the network's error in each coefficient of luma, then of chroma, 128 numbers in
             8-bit steps, or nothing (see `jpeg.bounds.trust`).
         scores: PSNR by test set and quality: `{"LIVE1 4:2:0": {"10": [plain, restored]}}`.
+        views: mirror images of a picture whose results are averaged, 1 to 8 (see `engines.views`).
     """
 
     name: str
@@ -51,6 +52,7 @@ class Card:
     data: str = ""
     scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     doubt: tuple[float, ...] = ()
+    views: int = 1
 
     def to_json(self) -> str:
         """Return the card as the text of its file."""

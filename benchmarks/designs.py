@@ -1,0 +1,196 @@
+"""What the default network might have been: designs trained for the same seconds on the same data, with their curves.
+
+    python benchmarks/designs.py FOLDER [--seconds 100] [--only NAME ...] [--out designs.md]
+
+FOLDER holds the training images; gains in dB are those of the moving average of the weights on its held-out images, at
+a quarter, a half, three quarters and the end of the time, validation not counted. Every run anneals to its own end.
+Needs the extra "train" and onnx, and a quiet machine: the seconds are those of the wall. Each row is written as soon as
+it is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from export.to_onnx import to_onnx
+from jpegfilter import networks
+from jpegfilter.jpeg import dct
+from jpegfilter.networks.table_unet import Convolution, TableUnet
+from jpegfilter.training import data
+from jpegfilter.training import recipe as recipes
+from jpegfilter.training.loop import Run, RunOptions
+from jpegfilter.training.recipe import Recipe
+from jpegfilter.training.validation import gains
+
+QUALITIES = (10, 30, 75, 90)
+MARKS = (0.25, 0.5, 0.75, 1.0)
+WARM_UP = 15
+"""Steps before the clock is started: torch compiles in the first."""
+RECIPES = Path(__file__).parents[1] / "jpegfilter" / "training" / "recipes"
+
+
+class Blind(TableUnet):
+    """Not told the tables: it gets those of one quality for all."""
+
+    def forward(self, planes: Tensor, tables: Tensor) -> Tensor:
+        """Return the restored planes."""
+        return super().forward(planes, torch.full_like(tables, 16.0))
+
+
+class Joined(nn.Module):
+    """What comes up and what was there before, concatenated and mixed by a 1x1 convolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = Convolution(2 * width, width, side=1, gain=1)
+
+    def forward(self, kept: Tensor, up: Tensor) -> Tensor:
+        """Return features of the width of each."""
+        mixed: Tensor = self.mix(torch.cat((kept, up), 1))
+        return mixed
+
+
+class Concatenating(TableUnet):
+    """Skips by concatenation."""
+
+    def __init__(self, **widths: int) -> None:
+        super().__init__(**widths)
+        self.joins = nn.ModuleDict({str(w): Joined(w) for w in (self.middle_up[0].width, self.fine_up[0].width)})
+
+    def join(self, kept: Tensor, up: Tensor) -> Tensor:
+        """Return what goes on at a level."""
+        joined: Tensor = self.joins[str(kept.shape[1])](kept, up)
+        return joined
+
+
+class Coefficients(TableUnet):
+    """Sees each luma block's coefficients in steps of its table, too, at the coarsest level."""
+
+    def __init__(self, **widths: int) -> None:
+        super().__init__(**widths)
+        self.from_blocks = Convolution(64, self.coarse[0].width, side=1, gain=0.1)
+        self.register_buffer("kernel", torch.tensor(dct.KERNEL, dtype=torch.float32), persistent=False)
+
+    def coarsest(self, middle: Tensor, planes: Tensor, tables: Tensor) -> Tensor:
+        """Return what enters the coarsest level."""
+        blocks = functional.pixel_unshuffle(planes[:, :1], dct.BLOCK)
+        steps = tables[:, 0].flatten(1)[:, :, None, None]
+        levels = torch.einsum("fs,nshw->nfhw", self.kernel, blocks) / steps
+        entered: Tensor = self.to_coarse(middle) + self.from_blocks(levels.clamp(-8, 8))
+        return entered
+
+
+@dataclass(frozen=True)
+class Design:
+    """One row: a network class and what it changes in the default's recipe."""
+
+    network: type[TableUnet] = TableUnet
+    changes: dict[str, Any] = field(default_factory=dict)
+    widths: dict[str, int] = field(default_factory=dict)
+
+
+DESIGNS = {
+    "chosen": Design(),
+    "skips concatenated": Design(Concatenating),
+    "coefficients as input": Design(Coefficients),
+    "not told the tables": Design(Blind),
+    "Adam": Design(changes={"optimizer": "adam", "phases": 2e-3}),
+    "L1 loss": Design(changes={"loss": "l1"}),
+    "deeper, narrower": Design(
+        widths={"fine": 32, "middle": 64, "coarse": 128, "fine_blocks": 2, "middle_blocks": 2, "coarse_blocks": 6}
+    ),
+    "more blocks at 1/8": Design(widths={"fine": 32, "middle": 64, "coarse": 192, "coarse_blocks": 5}),
+    "half as wide": Design(widths={"fine": 24, "middle": 48, "coarse": 96}),
+    "fast": Design(widths={"fine": 16, "middle": 32, "coarse": 64}),
+    "wider": Design(widths={"fine": 64, "middle": 128, "coarse": 256}),
+}
+
+
+def of(design: Design) -> Recipe:
+    """Return a design's recipe."""
+    base = recipes.load(RECIPES / "default.toml")
+    changes = dict(design.changes)
+    rate = changes.pop("phases", base.phases[0].rate)
+    phase = recipes.Phase(rate, sum(p.patches for p in base.phases), base.phases[-1].end)
+    widths = base.widths | design.widths
+    return dataclasses.replace(base, network="design", widths=widths, phases=(phase,), **changes)
+
+
+def speed(network: nn.Module) -> float:
+    """Return seconds a megapixel in ONNX Runtime on all cores, the best of five."""
+    session = onnxruntime.InferenceSession(to_onnx(network), providers=["CPUExecutionProvider"])
+    feed = {"planes": np.zeros((1, 3, 768, 768), np.float32), "tables": np.full((1, 2, 8, 8), 16, np.float32)}
+    session.run(None, feed)
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        session.run(None, feed)
+        best = min(best, time.perf_counter() - start)
+    return best / 768**2 * 1e6
+
+
+def train(design: Design, folder: Path, seconds: float) -> tuple[nn.Module, float, list[dict[int, float]]]:
+    """Return a design trained for `seconds`, the megapixels it saw, and its gains at `MARKS`."""
+    networks.NETWORKS["design"] = design.network
+    made = of(design)
+    photos = data.load(folder, made, held_out=False)
+    held_out = data.load(folder, made, held_out=True)
+    options = RunOptions(Path("unwritten"), compiled=True)
+    trial = Run(made, options=options, origin={}, state=None)
+    start = 0.0
+    for step in range(2 * WARM_UP):
+        if step == WARM_UP:
+            start = time.monotonic()
+        trial.advance(data.draw(photos, made, step=step))
+    pace = (time.monotonic() - start) / WARM_UP
+    steps = int(seconds / pace)
+    run = Run(recipes.scaled(made, patches=steps * made.batch), options=options, origin={}, state=None)
+    curve, spent, marks = [], 0.0, list(MARKS)
+    while marks:
+        start = time.monotonic()
+        run.advance(data.draw(photos, made, step=run.step))
+        spent += min(time.monotonic() - start, 3 * pace)  # the first step compiles
+        if spent >= marks[0] * seconds or run.step == steps:
+            found = gains(run.network, run.average, held_out, device=run.device, qualities=QUALITIES)
+            curve.append({quality: gain for quality, (_, gain) in found.items()})
+            marks.pop(0)
+    run.network.load_state_dict(run.average, strict=False)
+    return run.network, run.step * made.batch * made.patch**2 / 1e6, curve
+
+
+def main() -> None:
+    """Train the designs and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=float, default=100)
+    parser.add_argument("--only", nargs="*", choices=list(DESIGNS), default=list(DESIGNS))
+    parser.add_argument("--out", type=Path, default=Path("designs.md"))
+    options = parser.parse_args()
+    heads = " | ".join(f"q{quality}" for quality in QUALITIES)
+    if not options.out.exists():
+        head = f"| design | MACs/px | parameters | s/MP | Mpx seen | {heads} |\n|{'---|' * (5 + len(QUALITIES))}\n"
+        options.out.write_text(head)
+    for name in options.only:
+        network, seen, curve = train(DESIGNS[name], options.folder, options.seconds)
+        count = sum(parameter.numel() for parameter in network.parameters())
+        cells = " | ".join(" ".join(f"{point[quality]:+.2f}" for point in curve) for quality in QUALITIES)
+        size = f"{network.macs / 1e3:.0f} k | {count / 1e6:.2f} M | {speed(network.merged()):.2f}"
+        row = f"| {name} | {size} | {seen:.0f} | {cells} |"
+        print(row, flush=True)
+        with options.out.open("a") as file:
+            file.write(row + "\n")
+
+
+if __name__ == "__main__":
+    main()
