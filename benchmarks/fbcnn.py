@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,7 @@ class Shape(nn.Module):
         super().__init__()
         self.head = nn.Conv2d(3, WIDTHS[0], 3, 1, 1)
         self.down = nn.ModuleList(
-            nn.Sequential(*(Residual(a) for _ in range(BLOCKS)), nn.Conv2d(a, b, 2, 2))
-            for a, b in zip(WIDTHS[:-1], WIDTHS[1:], strict=True)
+            nn.Sequential(*(Residual(a) for _ in range(BLOCKS)), nn.Conv2d(a, b, 2, 2)) for a, b in pairwise(WIDTHS)
         )
         self.body = nn.Sequential(*(Residual(WIDTHS[-1]) for _ in range(BLOCKS)))
         self.quality = nn.Sequential(

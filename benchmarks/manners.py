@@ -79,7 +79,7 @@ def areas(clean: RGB) -> Iterator[NDArray[np.bool_]]:
 
 def flat(images: list[RGB], restorer: Restorer) -> Iterator[str]:
     """Yield the rows of the check."""
-    yield "| q | areas | mean shift, JPEG | mean shift | largest shift, JPEG | largest shift |\n|---|---|---|---|---|---|"
+    yield "| q | areas | mean shift, JPEG | mean shift | largest, JPEG | largest |\n|---|---|---|---|---|---|"
     for quality in (30, 50, 75):
         before, after = [], []
         for clean in images:

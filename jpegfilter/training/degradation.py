@@ -190,7 +190,7 @@ def degrade(rgb: Tensor, last: Step, past: Past | None, *, patch: int) -> Degrad
         patch: side of the result, a multiple of 32.
     """
     if past is None:
-        return Degraded(last(rgb), last.tables, rgb)
+        return Degraded(last(rgb), last.tables.to(rgb.device), rgb)
     seen = _to_rgb(past.first(rgb))
     if past.size is not None:
         sized = functional.interpolate(
@@ -202,6 +202,7 @@ def degrade(rgb: Tensor, last: Step, past: Past | None, *, patch: int) -> Degrad
     rgb, seen = _crop(rgb, top, left, side), _crop(seen, top, left, side)
     planes = last(seen) if past.again else _to_planes(seen)
     if not past.found:
-        return Degraded(planes, last.tables, rgb)
+        return Degraded(planes, last.tables.to(rgb.device), rgb)
     top, left = -top % dct.BLOCK, -left % dct.BLOCK  # the first whole blocks of the first compression
-    return Degraded(_crop(planes, top, left, patch), past.first.tables, _crop(rgb, top, left, patch))
+    told = past.first.tables.to(rgb.device)
+    return Degraded(_crop(planes, top, left, patch), told, _crop(rgb, top, left, patch))

@@ -85,7 +85,7 @@ def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter]) -> list[torch.op
     ]
     if inner:
         group = {"params": [names[name] for name in inner], "factor": recipe.matrix_rate}
-        optimizers.append(torch.optim.Muon([group], weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(torch.optim.Muon([group], weight_decay=recipe.matrix_decay, adjust_lr_fn="match_rms_adamw"))
     return optimizers
 
 

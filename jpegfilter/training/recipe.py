@@ -53,7 +53,9 @@ class Recipe:
         batch: patches a step.
         phases: learning rates in order.
         optimizer: "adam", or "muon" for the matrices inside the network beside Adam for all else.
-        matrix_rate: Muon's learning rate where Adam's is 1.
+        matrix_rate: Muon's learning rate where Adam's is 1; its steps are as large as Adam's usual ones.
+        matrix_decay: Muon's weight decay, which bounds the matrices' norms: without, they grow until the residual
+            blocks blow up.
         loss: a name from `LOSSES`.
         warm_up: steps over which the learning rate rises from 0.
         beta1: Adam's first moment's decay.
@@ -80,7 +82,8 @@ class Recipe:
     samplings: dict[str, float]
     widths: dict[str, int] = field(default_factory=dict)
     optimizer: str = "adam"
-    matrix_rate: float = 1.0
+    matrix_rate: float = 3.0
+    matrix_decay: float = 1.0
     loss: str = "mse"
     warm_up: int = 0
     beta1: float = 0.8
@@ -132,11 +135,15 @@ def from_dict(values: dict[str, Any]) -> Recipe:
                 values[name] = tuple(values[name])
         recipe = Recipe(**values)
         wrong = _mistakes(recipe)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError("a training recipe", str(error), "compare it with the recipes that ship") from error
     if wrong:
         raise UsageError("a training recipe", "; ".join(wrong), "compare it with the recipes that ship")
     return recipe
+
+
+def _are_shares(shares: dict[str, float]) -> bool:
+    return all(share >= 0 for share in shares.values()) and sum(shares.values()) > 0
 
 
 def _mistakes(recipe: Recipe) -> list[str]:
@@ -147,11 +154,16 @@ def _mistakes(recipe: Recipe) -> list[str]:
         f"a batch of {recipe.batch}": recipe.batch < 1,
         "no phase": not recipe.phases,
         "a phase without patches or rate": any(p.patches < 1 or not p.rate > 0 for p in recipe.phases),
+        "a phase that ends below 0": any(p.end is not None and not p.end >= 0 for p in recipe.phases),
+        f"a warm-up of {recipe.warm_up} steps": recipe.warm_up < 0,
+        f"a matrix rate of {recipe.matrix_rate:g}": not recipe.matrix_rate > 0,
         f"unknown samplings {', '.join(sorted(unknown))}": unknown,
         f"an optimizer {recipe.optimizer!r}": recipe.optimizer not in OPTIMIZERS,
         f"a loss {recipe.loss!r}": recipe.loss not in LOSSES,
         f"unknown pasts {', '.join(sorted(set(recipe.pasts) - set(PASTS)))}": set(recipe.pasts) - set(PASTS),
-        "no sampling": not sum(recipe.samplings.values()) > 0,
+        "no sampling": not _are_shares(recipe.samplings),
+        "no past": recipe.pasts and not _are_shares(recipe.pasts),
+        f"a share of other tables of {recipe.other_tables:g}": not 0 <= recipe.other_tables <= 1,
         "qualities that are no range within 1..100": not all(
             1 <= low <= high <= 100 for low, high in (recipe.quality, recipe.low_quality)
         ),
