@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jpegfilter.engines import views
 from jpegfilter.jpeg import bounds, dct, tables
+from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
 from jpegfilter.training.degradation import Step, compress
@@ -46,14 +50,27 @@ def _errors(estimate: Tensor, truth: Tensor, table: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: str) -> NDArray[np.float64]:
+def _restored(network: nn.Module, planes: Tensor, told: Tensor, count: int) -> Tensor:
+    """Return the restored planes `(3, H, W)` of `(1, 3, H, W)`, the mean of `count` views, as the engine makes it."""
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
+
+    def restore(seen: Floats, tables: Sequence[Table]) -> Floats:
+        steps = torch.from_numpy(np.stack(tables))[None].float()
+        given = {"planes": torch.from_numpy(seen)[None], "tables": steps}
+        restored: Floats = network(*(given[name] for name in names))[0].numpy()
+        return restored
+
+    luma, chroma = told[0].numpy().astype(np.uint16)
+    return torch.from_numpy(np.ascontiguousarray(views.average(restore, planes[0].numpy(), (luma, chroma), count)))
+
+
+def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: str, count: int) -> NDArray[np.float64]:
     """Return `_errors` of luma and of chroma, `(2, 64, candidates)`, and in a last column those of the plain decode."""
     rgb = central_crop(image)
     steps = [table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality)]
     compressed = compress(rgb, *steps, sampling=sampling)
-    given = {"planes": compressed.planes, "tables": Step(steps[0], steps[1], sampling).tables}
-    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
-    clean, restored = losses.clean_planes(rgb)[0], network(*(given[name] for name in names))[0]
+    told = Step(steps[0], steps[1], sampling).tables
+    clean, restored = losses.clean_planes(rgb)[0], _restored(network, compressed.planes, told, count)
     out = np.zeros((2, 64, len(_CANDIDATES) + 1))
     for index in range(3):
         kind, cell = min(index, 1), 2 if index and sampling == "4:2:0" else 1
@@ -65,14 +82,19 @@ def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: s
     return out
 
 
-def doubt(network: nn.Module, photos: Photos) -> tuple[float, ...]:
+def doubt(network: nn.Module, photos: Photos, *, count: int = 1) -> tuple[float, ...]:
     """Return the standard deviations, luma then chroma, that leave the least error over all qualities.
+
+    Args:
+        network: as exported.
+        photos: pictures it was not trained on.
+        count: views whose results are averaged.
 
     Every quality counts alike: its error is measured against that of the plain decode.
     """
     total = np.zeros((2, 64, len(_CANDIDATES)))
     for quality in QUALITIES:
-        errors = sum(_picture_errors(network, image, quality, s) for image in photos.images for s in _SAMPLINGS)
+        errors = sum(_picture_errors(network, image, quality, s, count) for image in photos.images for s in _SAMPLINGS)
         total += np.asarray(errors)[..., :-1] / np.asarray(errors)[..., -1].sum()
     best = _CANDIDATES[np.argmin(total, axis=-1)]
     return tuple(round(float(value), 3) for value in best.reshape(-1))

@@ -48,7 +48,7 @@ class RunOptions:
     seconds: float | None = None
     save_every: float = 180.0
     validate_every: int = 10000
-    log_every: int = 500
+    log_every: int = 250
     compiled: bool = False
 
 

@@ -22,7 +22,7 @@ class Card:
         sha256: of the ONNX file.
         inputs: what the network reads, in order: "planes", and "tables" for those that are conditioned on them.
         range: unit of samples in and out.
-        halo: samples around a tile that can change its result.
+        halo: samples around a tile; what lies farther off changes nothing of it that an 8-bit picture can show.
         multiple: height and width must be multiples of this.
         parameters: number of trained numbers.
         macs: multiply-adds for one pixel.

@@ -1,0 +1,50 @@
+"""How far around a tile a network must see: farther off it could look, but what it sees there changes nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from jpegfilter.jpeg import tables
+from jpegfilter.training.data import Photos
+from jpegfilter.training.degradation import Step
+from jpegfilter.training.validation import central_crop, table_row
+
+TOLERANCE = 0.05
+"""Largest change, in 8-bit steps, that a halo may leave: a twentieth of what a picture of 8 bits can show."""
+QUALITIES = (5, 20, 60, 95)
+_TILE = 64
+
+
+def _middle(planes: Tensor, side: int) -> Tensor:
+    start = (planes.shape[-1] - side) // 2
+    return planes[..., start : start + side, start : start + side]
+
+
+@torch.no_grad()
+def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -> int:
+    """Return the smallest halo that changes no sample of a tile by more than `TOLERANCE`, and one multiple more.
+
+    Args:
+        network: as exported.
+        photos: pictures it was not trained on; those of less than 256 samples a side are left out.
+        farthest: the halo beyond which nothing can change, by the network's construction.
+        multiple: what halos are multiples of.
+    """
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
+    needed = multiple
+    for image in photos.images:
+        rgb = central_crop(image)
+        if min(rgb.shape[-2:]) < _TILE + 2 * farthest:
+            continue
+        for quality in QUALITIES:
+            step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), "4:2:0")
+            given = {"planes": step(rgb), "tables": step.tables}
+            whole = _middle(network(*(given[name] for name in names)), _TILE)
+            while needed < farthest:
+                seen = given | {"planes": _middle(given["planes"], _TILE + 2 * needed).contiguous()}
+                part = _middle(network(*(seen[name] for name in names)), _TILE)
+                if float((part - whole).abs().max()) <= TOLERANCE:
+                    break
+                needed += multiple
+    return min(farthest, needed + multiple)
