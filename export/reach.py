@@ -25,18 +25,19 @@ def _middle(planes: Tensor, side: int) -> Tensor:
 def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -> int:
     """Return the smallest halo that changes no sample of a tile by more than `TOLERANCE`, and one multiple more.
 
+    Where no picture is large enough to tell, that is `farthest`.
+
     Args:
         network: as exported.
-        photos: pictures it was not trained on; those of less than 256 samples a side are left out.
+        photos: pictures it was not trained on; those that hold no tile with `farthest` around it are left out.
         farthest: the halo beyond which nothing can change, by the network's construction.
         multiple: what halos are multiples of.
     """
     names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
-    needed = multiple
-    for image in photos.images:
-        rgb = central_crop(image)
-        if min(rgb.shape[-2:]) < _TILE + 2 * farthest:
-            continue
+    crops = [central_crop(image) for image in photos.images]
+    crops = [rgb for rgb in crops if min(rgb.shape[-2:]) >= _TILE + 2 * farthest]
+    needed = multiple if crops else farthest
+    for rgb in crops:
         for quality in QUALITIES:
             step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), "4:2:0")
             given = {"planes": step(rgb), "tables": step.tables}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from jpegfilter.codec.metadata import Metadata, of_image
 from jpegfilter.codec.read import MAX_PIXELS
@@ -16,12 +18,12 @@ from jpegfilter.errors import BrokenImageError, InputError, NotAnImageError, Uns
 from jpegfilter.jpeg.types import Pixels
 
 _PLAIN = ("L", "RGB", "I;16")
-_CONVERTED = {"1": "L", "P": "RGB", "LA": "L", "RGBA": "RGB", "RGBX": "RGB", "PA": "RGB"}
+_CONVERTED = {"1": "L", "P": "RGB", "LA": "L", "RGBA": "RGB", "RGBX": "RGB", "PA": "RGB", "YCbCr": "RGB"}
 """Modes that are restored as another one; transparency is kept beside."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = (_PNG, b"RIFF", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
-_PNG_DEPTH = 24
-"""Where a PNG file says how many bits a sample has."""
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error)
+"""What Pillow raises on damaged files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,9 @@ def of_pillow(image: Image.Image) -> Raster:
     return Raster(array[..., None] if array.ndim == 2 else array, alpha, metadata)
 
 
-def _halved(path: Path) -> bool:
-    """Return whether Pillow reads a PNG's 16-bit colors as 8-bit ones."""
-    with path.open("rb") as file:
-        start = file.read(_PNG_DEPTH + 2)
-    return start.startswith(_PNG) and len(start) == _PNG_DEPTH + 2 and start[-2] == 16 and start[-1] != 0
+def _halved(image: ImageFile) -> bool:
+    """Return whether Pillow will read 16-bit colors as 8-bit ones: before it has, it says what is in the file."""
+    return image.mode != "I;16" and any(";16" in str(tile[3]) for tile in image.tile)
 
 
 def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Raster:
@@ -79,20 +79,22 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Raster:
         NotAnImageError, BrokenImageError, UnsupportedError: see `errors`.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")  # Pillow's own limit of pixels: ours is asked instead
+        # Pillow warns of its own limit of pixels, where ours is asked, and of damage it can read past.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             if image.width * image.height > max_pixels:
                 size = f"{image.width}x{image.height}"
                 limit = f"at most {max_pixels / 1e6:.0f} megapixels"
                 raise UnsupportedError(limit, size, "raise the limit if the file is trusted")
             if getattr(image, "n_frames", 1) > 1:
                 raise UnsupportedError("a single picture", f"{image.n_frames}", "take the pictures apart first")  # type: ignore[attr-defined]
+            lost = ("its colors were read with 8 of their 16 bits",) if _halved(image) else ()
             raster = of_pillow(image)
     except UnidentifiedImageError as error:
         raise NotAnImageError(f"a picture in {path}", "something else", "name a picture file") from error
     except FileNotFoundError as error:
         raise InputError("a readable file", error.strerror or str(error), "check the name") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise UnsupportedError("a picture that Pillow opens", str(error), "make it smaller, or a JPEG") from error
+    except _DAMAGE as error:
         raise BrokenImageError("a whole picture", str(error), "the file is damaged") from error
-    lost = ("its colors were read with 8 of their 16 bits",) if _halved(path) else ()
     return Raster(raster.pixels, raster.alpha, raster.metadata, lost)

@@ -37,6 +37,8 @@ _ODD = 0.03
 """Share of coefficients that something else has moved: clipping, an overlay, an edit."""
 _WIDEST = 0.3
 """Largest spread in steps at which a frequency can tell a multiple from any other number."""
+_ALIKE = 0.25
+"""Blocks whose coefficients differ by less than about this are one block, which is no evidence twice over."""
 _ENOUGH = 30.0
 """Evidence, in natural logarithms, below which nothing is claimed."""
 _EACH = 0.12
@@ -100,7 +102,7 @@ def _likely_phases(parts: Sequence[Floats]) -> list[int]:
 
 
 def _coefficients(parts: Sequence[Floats], top: int, left: int) -> Floats:
-    """Return the lowest frequencies of some of the blocks of a grid, `(blocks, 64)`; flat blocks are left out."""
+    """Return the coefficients of some of the blocks of a grid, `(blocks, 64)`, without flat blocks and repeated ones."""
     found = []
     for part in parts:
         rows, columns = (part.shape[0] - top) // dct.BLOCK, (part.shape[1] - left) // dct.BLOCK
@@ -110,7 +112,8 @@ def _coefficients(parts: Sequence[Floats], top: int, left: int) -> Floats:
     blocks = np.concatenate(found) if found else np.zeros((0, 64), np.float32)
     blocks = blocks[np.abs(blocks[:, 1:]).max(1, initial=0) > 2]
     some: Floats = blocks[:: max(1, -(-len(blocks) // _BLOCKS))]
-    return some
+    _, first = np.unique(np.rint(some[:, 1:] / _ALIKE), axis=0, return_index=True)
+    return some[np.sort(first)]
 
 
 def _zigzag() -> NDArray[np.int64]:

@@ -139,6 +139,22 @@ def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progre
     return canvas
 
 
+def _restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: RestoreOptions, told: Told) -> Floats:
+    """Return the restored planes of a region of pixels `(H, W, C)`."""
+    height, width, channels = pixels.shape
+    seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
+    plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
+    gray = channels == 1
+    picture = (
+        np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
+    )
+    restored = _run(engine, picture, region, seen, told)
+    restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
+    plain = plain[:, *tiling.window(region, seen)]
+    blend: Floats = plain + np.float32(options.strength) * (restored - plain)
+    return blend
+
+
 def restore_pixels(
     pixels: Pixels, engine: Engine, options: RestoreOptions, progress: Progress | None = None
 ) -> tuple[Canvas, bool]:
@@ -159,23 +175,11 @@ def restore_pixels(
     ):
         region = tiling.within(tile, height=height, width=width)
         if told is None or options.strength == 0:
-            canvas.paste(
-                color.to_depth(pixels[region.top : region.bottom, region.left : region.right], bits=options.bits),
-                top=region.top,
-                left=region.left,
-            )
-            continue
-        seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
-        plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
-        gray = channels == 1
-        picture = (
-            np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
-        )
-        restored = _run(engine, picture, region, seen, told)
-        restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
-        plain = plain[:, *tiling.window(region, seen)]
-        blend = plain + np.float32(options.strength) * (restored - plain)
-        canvas.paste(color.to_pixels(blend, bits=options.bits), top=region.top, left=region.left)
+            plain = pixels[region.top : region.bottom, region.left : region.right]
+            canvas.paste(color.to_depth(plain, bits=options.bits), top=region.top, left=region.left)
+        else:
+            planes = _restored_pixels(pixels, region, engine, options, told)
+            canvas.paste(color.to_pixels(planes, bits=options.bits), top=region.top, left=region.left)
         done += region.height * region.width
         if progress:
             progress(done / (height * width))

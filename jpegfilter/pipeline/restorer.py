@@ -46,6 +46,8 @@ class Written:
 def _as_raster(source: Image.Image | np.ndarray[Any, Any]) -> Raster:
     """Return 8- or 16-bit pixels `(H, W, 1 or 3)`; raises `UsageError` for anything else."""
     if isinstance(source, Image.Image):
+        if 0 in source.size:
+            raise UsageError("a picture of one sample at least", f"{source.width}x{source.height}", "make one")
         return raster.of_pillow(source)
     array = source[..., None] if source.ndim == 2 else source
     if array.ndim != 3 or array.shape[2] not in (1, 3) or array.dtype not in (np.uint8, np.uint16) or not array.size:

@@ -68,7 +68,7 @@ def pixels_past(pixels: Pixels) -> Past | None:
 
 def of_jpeg(image: JpegImage, quality: Quality) -> Told:
     """Return what a network is told of a JPEG."""
-    if isinstance(quality, int):
+    if not isinstance(quality, str):
         return _at(quality)
     found = jpeg_past(image) if quality == "auto" else None
     if found is not None:
@@ -79,7 +79,7 @@ def of_jpeg(image: JpegImage, quality: Quality) -> Told:
 
 def of_pixels(pixels: Pixels, quality: Quality) -> Told | None:
     """Return what a network is told of samples without a file; None where there is nothing to restore."""
-    if isinstance(quality, int):
+    if not isinstance(quality, str):
         return _at(quality)
     found = pixels_past(pixels) if quality == "auto" else None
     return _at(found.quality, found.top, found.left) if found else None

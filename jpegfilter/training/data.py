@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,13 +134,13 @@ def _name(shares: dict[str, float], random: np.random.Generator) -> str:
 
 def _other(luma: NDArray[np.float64], chroma: NDArray[np.float64], random: np.random.Generator) -> None:
     """Make one patch's tables, `(64,)`, those of no IJG quality: flatter or steeper, or luma's for chroma too."""
-    if random.random() < 0.3:
-        chroma[:] = luma
     tilt, stronger = random.uniform(-1.2, 0.5), random.uniform(-0.4, 0.4)
     chroma *= np.exp(stronger)
     for table in (luma, chroma):
         noise = random.normal(0, random.uniform(0, 0.15), 64)
         np.clip(np.rint(table * np.exp(tilt * (_DISTANCE - 0.25) + noise)), 1, 255, out=table)
+    if random.random() < 0.3:
+        chroma[:] = luma
 
 
 def _step(quality: NDArray[np.int64], recipe: Recipe, random: np.random.Generator) -> Step:
@@ -170,8 +171,10 @@ def _past(kind: str, recipe: Recipe, random: np.random.Generator) -> tuple[Step,
     found = kind == "pixels" or (kind == "twice" and random.random() < _FOUND)
     side = recipe.patch + (96 if kind == "resized" else 64)
     size = int(random.integers(recipe.patch + 16, side + 1)) if kind == "resized" else None
-    past = Past(_step(first, recipe, random), kind != "pixels", offset, size, found)
-    return _step(last, recipe, random), past, side
+    steps = [_step(first, recipe, random), _step(last, recipe, random)]
+    if any(step.sampling == "gray" for step in steps):  # a picture is gray in all its files
+        steps = [dataclasses.replace(step, sampling="gray") for step in steps]
+    return steps[1], Past(steps[0], kind != "pixels", offset, size, found), side
 
 
 def draw(photos: Photos, recipe: Recipe, *, step: int) -> Patches:

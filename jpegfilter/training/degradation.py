@@ -153,8 +153,9 @@ class Step:
 
     @property
     def tables(self) -> Tensor:
-        """Both tables, `(N, 2, 8, 8)` float."""
-        return torch.stack((self.luma, self.chroma), 1).float().reshape(-1, 2, 8, 8)
+        """Both tables, `(N, 2, 8, 8)` float; a gray file has luma's alone, which stands for both."""
+        chroma = self.luma if self.sampling == "gray" else self.chroma
+        return torch.stack((self.luma, chroma), 1).float().reshape(-1, 2, 8, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,8 @@ def degrade(rgb: Tensor, last: Step, past: Past | None, *, patch: int) -> Degrad
         past: what befell it before; None where nothing did.
         patch: side of the result, a multiple of 32.
     """
+    if last.sampling == "gray":  # nobody can tell a gray file's colors: the picture is a gray one
+        rgb = rgb_to_ycbcr(rgb)[:, :1].to(torch.uint8).expand(-1, 3, -1, -1)
     if past is None:
         return Degraded(last(rgb), last.tables.to(rgb.device), rgb)
     seen = _to_rgb(past.first(rgb))

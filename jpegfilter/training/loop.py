@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from jpegfilter.errors import UsageError
 from jpegfilter.networks import build
 from jpegfilter.training import checkpoint, losses
 from jpegfilter.training.checkpoint import Checkpoint
@@ -78,6 +79,8 @@ def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter]) -> list[torch.op
     Each group's "factor" is what the recipe's rate is multiplied by.
     """
     inner = [n for n in names if n.endswith("matrix") and not n.startswith(("enter.", "leave."))]
+    if recipe.optimizer == "muon" and not inner:
+        raise UsageError("a network with matrices for Muon", recipe.network, 'say optimizer = "adam" in the recipe')
     inner = inner if recipe.optimizer == "muon" else []
     rest = [parameter for name, parameter in names.items() if name not in inner]
     optimizers: list[torch.optim.Optimizer] = [

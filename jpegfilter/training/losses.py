@@ -40,4 +40,4 @@ def loss(name: str, restored: Tensor, clean: Tensor) -> Tensor:
     if name == "l1":
         return (_mix(restored.float() - clean, RGB_FROM_YCBCR) / 255).abs().mean()
     error = rgb_error(restored, clean)
-    return error.mean() if name == "mse" else (error + _FLOOR).sqrt().mean()
+    return {"mse": error, "root": (error + _FLOOR).sqrt()}[name].mean()

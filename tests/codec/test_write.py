@@ -129,6 +129,51 @@ def test_single_pixels_are_written(name, pixels):
     assert opened(encode(pixels, format=name)[0]).size == (1, 1)
 
 
+# Transparency
+
+
+def transparent(channels, bits=8):
+    canvas = canvas_of(noise(channels, bits))
+    canvas.alpha = noise(1)[::-1, :, 0].copy()
+    return canvas
+
+
+@pytest.mark.parametrize("name", ["png", "tiff", "webp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparency_is_kept_sample_by_sample(name, channels):
+    content, lost = write.to_bytes(transparent(channels), Metadata(), WriteOptions(format=name))
+    image = opened(content)
+    assert image.mode == ("LA" if channels == 1 and name != "webp" else "RGBA")
+    assert lost == []
+    assert np.array_equal(np.asarray(image.getchannel("A")), noise(1)[::-1, :, 0])
+    # What is transparent keeps its color, too.
+    assert np.array_equal(np.asarray(image.convert("RGBA"))[..., :3], np.broadcast_to(noise(channels), (24, 17, 3)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparency_is_kept_by_avif(channels):
+    content, lost = write.to_bytes(transparent(channels), Metadata(), WriteOptions(format="avif", quality=100))
+    assert lost == []
+    away = np.asarray(opened(content).getchannel("A"), int) - noise(1)[::-1, :, 0]
+    assert np.abs(away).max() <= 2
+
+
+@pytest.mark.parametrize(("name", "bits", "where"), [("jpeg", 8, "JPEG"), ("png", 16, "16-bit"), ("tiff", 16, "16-bit")])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparency_is_lost_with_a_note_elsewhere(name, bits, where, channels):
+    options = WriteOptions(format=name, bits=bits)
+    content, (line,) = write.to_bytes(transparent(channels, bits), Metadata(), options)
+    assert "transparency" in line
+    assert where in line
+    # Not mixed with a background: as if it had always been opaque.
+    assert content == encode(noise(channels, bits), format=name, bits=bits)[0]
+
+
+def test_losses_are_added_up(metadata):
+    _, lost = write.to_bytes(transparent(3, 16), metadata, WriteOptions(format="tiff", bits=16))
+    assert [word in line for word, line in zip(("transparency", "EXIF"), lost, strict=True)] == [True, True]
+
+
 # Ink
 
 

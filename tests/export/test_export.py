@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+from skimage import data
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from export import to_onnx  # noqa: E402
+from export import calibrate, reach, to_onnx  # noqa: E402
 from jpegfilter.errors import WeightsError  # noqa: E402
+from jpegfilter.jpeg import tables  # noqa: E402
 from jpegfilter.networks import build  # noqa: E402
+from jpegfilter.training import losses, validation  # noqa: E402
 from jpegfilter.training.checkpoint import Checkpoint  # noqa: E402
+from jpegfilter.training.data import Photos  # noqa: E402
+from jpegfilter.training.degradation import Step  # noqa: E402
 from jpegfilter.training.recipe import from_dict  # noqa: E402
 
 WIDTHS = {"width": 8, "shrunk": 6, "narrow": 4}
@@ -103,3 +108,171 @@ def test_wrong_file_is_found_out(state, monkeypatch):
     monkeypatch.setattr(to_onnx, "to_onnx", lambda _: content)
     with pytest.raises(WeightsError):
         to_onnx.exported(state)
+
+
+TOLD = {"fine": 4, "middle": 6, "coarse": 8, "coarse_blocks": 1}
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A checkpoint of the network that is told the tables, in which every weight matters."""
+    random = torch.Generator().manual_seed(6)
+    shapes = build("table-unet", TOLD).state_dict()
+    average = {
+        name: torch.randn(tensor.shape, generator=random) * (0.3 if tensor.ndim < 2 else tensor.shape[1] ** -0.5)
+        for name, tensor in shapes.items()
+    }
+    average["leave.matrix"] *= 0.1  # changes of some ten steps, as real ones are at most
+    recipe = from_dict(
+        {"network": "table-unet", "widths": TOLD, "patch": 32, "batch": 1, "phases": [{"rate": 1e-3, "patches": 4}],
+         "samplings": {"4:2:0": 1.0}}
+    )  # fmt: skip
+    return Checkpoint(4, shapes, average, {}, recipe, {})
+
+
+@pytest.fixture(scope="module")
+def told_session(told):
+    network, content = to_onnx.exported(told)
+    return network, onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def steps(batch, seed=7):
+    return torch.randint(1, 256, (batch, 2, 8, 8), generator=torch.Generator().manual_seed(seed)).float()
+
+
+@pytest.mark.parametrize("size", [(1, 8, 8), (1, 24, 72), (3, 16, 40), (2, 128, 8)], ids=str)
+@torch.no_grad()
+def test_file_that_is_told_the_tables_computes_what_torch_computes(told_session, size):
+    """At every size, and with other tables for each picture of a batch."""
+    network, session = told_session
+    given, tables = planes(*size), steps(size[0])
+    (result,) = session.run(["restored"], {"planes": given.numpy(), "tables": tables.numpy()})
+    expected = network(given, tables).numpy()
+    assert result.shape == expected.shape
+    assert np.abs(expected - given.numpy()).mean() > 10
+    assert np.abs(result - expected).max() <= to_onnx.TOLERANCE
+    (other,) = session.run(["restored"], {"planes": given.numpy(), "tables": steps(size[0], seed=8).numpy()})
+    assert np.abs(other - result).max() > 1
+
+
+def test_inputs_are_named_and_of_free_size(told_session):
+    _, session = told_session
+    inputs = {value.name: (value.type, value.shape) for value in session.get_inputs()}
+    assert set(inputs) == {"planes", "tables"}
+    kind, (batch, channels, height, width) = inputs["planes"]
+    assert (kind, channels) == ("tensor(float)", 3)
+    assert all(isinstance(size, str) for size in (batch, height, width))
+    assert inputs["tables"] == ("tensor(float)", [batch, 2, 8, 8])
+    assert [value.name for value in session.get_outputs()] == ["restored"]
+
+
+@torch.no_grad()
+def test_shipped_function_of_both_inputs_is_the_averages(told_session, told):
+    network, _ = told_session
+    average = build("table-unet", TOLD)
+    average.load_state_dict(told.average)
+    given = planes(2, 16, 16), steps(2)
+    torch.testing.assert_close(network(*given), average(*given), rtol=0, atol=to_onnx.TOLERANCE)
+
+
+@torch.no_grad()
+def test_file_of_other_weights_is_found_out_whatever_the_inputs(told_session, told):
+    network, _ = told_session
+    other = build("table-unet", TOLD)
+    other.load_state_dict(told.average)
+    content = to_onnx.to_onnx(other.eval())
+    assert to_onnx.difference(network, content) <= to_onnx.TOLERANCE
+    other.code[2].weight.mul_(0.5)  # what the tables do alone
+    assert to_onnx.difference(network, to_onnx.to_onnx(other)) > 1
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """One photograph of 64 by 96, of which the middle is looked at."""
+    return Photos((torch.from_numpy(np.ascontiguousarray(data.astronaut()[60:124, 180:276])),), np.ones(1), "")
+
+
+def test_network_that_is_told_the_tables_is_calibrated(told, photos):
+    """One of the tried deviations for each frequency of luma and of chroma."""
+    doubt = calibrate.doubt(to_onnx.network_of(told), photos)
+    assert len(doubt) == 128
+    assert set(doubt) <= {round(float(value), 3) for value in calibrate._CANDIDATES}
+    assert sum(value > 0 for value in doubt) > 64
+
+
+class Knowing(torch.nn.Module):
+    """Gives the clean picture with noise of a standard deviation, and remembers what it is told."""
+
+    inputs = ("planes", "tables")
+
+    def __init__(self, photos, *, noise):
+        super().__init__()
+        clean = losses.clean_planes(validation.central_crop(photos.images[0]))
+        self.answer = clean + noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(9))
+        self.told = []
+
+    def forward(self, planes, tables):
+        self.told.append(tables)
+        return self.answer
+
+
+def test_network_that_knows_is_not_doubted(photos):
+    assert calibrate.doubt(Knowing(photos, noise=0.0), photos) == (0.0,) * 128
+
+
+def test_doubt_grows_with_the_error_and_is_of_its_size(photos):
+    """An orthonormal transform leaves the deviation of noise as it is. Intervals catch much of it."""
+    luma = [np.median(calibrate.doubt(Knowing(photos, noise=noise), photos)[:64]) for noise in (1, 4, 8)]
+    assert luma[0] < luma[1] < luma[2]
+    assert luma[1] == pytest.approx(4, rel=0.5)
+
+
+def test_network_is_calibrated_on_the_tables_of_each_quality(photos):
+    network = Knowing(photos, noise=0.0)
+    calibrate.doubt(network, photos)
+    told = iter(network.told)
+    for quality in calibrate.QUALITIES:
+        for _ in calibrate._SAMPLINGS:
+            for table, base in zip(next(told)[0].numpy(), (tables.LUMA, tables.CHROMA), strict=True):
+                assert np.array_equal(table, tables.ijg_table(base, quality))
+    assert next(told, None) is None
+
+
+@pytest.fixture(scope="module")
+def large():
+    """One photograph of 256 by 256."""
+    return Photos((torch.from_numpy(np.ascontiguousarray(data.astronaut()[:256, 128:384])),), np.ones(1), "")
+
+
+def reached(network, photos):
+    return reach.reach(network, photos, farthest=network.halo, multiple=network.multiple)
+
+
+@torch.no_grad()
+def test_tile_needs_no_halo_where_the_network_changes_nothing(told, large):
+    network = to_onnx.network_of(told)
+    network.leave.matrix.zero_()
+    assert reached(network, large) == 2 * network.multiple
+
+
+@torch.no_grad()
+def test_halo_that_is_measured_is_enough_and_less_is_not(told, large):
+    """In a corner of the picture, where it was not measured, too; one multiple is there to spare."""
+    network = to_onnx.network_of(told)
+    halo = reached(network, large)
+    assert network.multiple < halo <= network.halo
+    step = Step(validation.table_row(tables.LUMA, 20), validation.table_row(tables.CHROMA, 20), "4:2:0")
+    given = step(validation.central_crop(large.images[0]))
+    whole = network(given, step.tables)[..., 64:128, 64:128]
+
+    def error(by):
+        seen = given[..., 64 - by : 128 + by, 64 - by : 128 + by]
+        return float((network(seen, step.tables)[..., by : by + 64, by : by + 64] - whole).abs().max())
+
+    assert error(halo) <= reach.TOLERANCE
+    assert error(network.multiple) > reach.TOLERANCE
+
+
+def test_halo_is_the_farthest_where_no_picture_can_tell(told, photos):
+    network = to_onnx.network_of(told)
+    assert reached(network, photos) == network.halo

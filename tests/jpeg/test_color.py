@@ -91,3 +91,26 @@ def test_planes_are_not_written(ycbcr):
     kept = ycbcr.copy()
     color.to_pixels(ycbcr, bits=16)
     assert np.array_equal(ycbcr, kept)
+
+
+def test_depth_changes_by_the_share_of_white():
+    eight = np.arange(256, dtype=np.uint8).reshape(8, 32, 1)
+    sixteen = color.to_depth(eight, bits=16)
+    assert sixteen.dtype == np.uint16
+    assert np.array_equal(sixteen, eight.astype(int) * 257)
+    back = color.to_depth(sixteen, bits=8)
+    assert back.dtype == np.uint8
+    assert np.array_equal(back, eight)
+
+
+def test_every_level_of_16_bits_goes_to_the_nearest_of_8():
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
+    away = np.abs(color.to_depth(levels, bits=8) * 257.0 - levels)
+    assert away.max() <= 128
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_depth_that_is_there_already_stays(bits):
+    pixels = np.arange(200, dtype=f"u{bits // 8}").reshape(10, 20, 1)
+    assert np.array_equal(color.to_depth(pixels, bits=bits), pixels)
+    assert color.to_depth(pixels, bits=bits).dtype == pixels.dtype

@@ -14,6 +14,7 @@ from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import decode, tables
 from jpegfilter.pipeline import tiling
 from jpegfilter.pipeline.restoration import RestoreOptions, restore_jpeg, restore_pixels, restore_region
+from jpegfilter.pipeline.told import Told, of_jpeg
 
 KINDS = ("4:2:0", "4:2:2", "4:4:4", "4:1:1", "4:4:0", "4:1:0", "1x3", "gray", "RGB", "CMYK", "YCCK", "progressive")
 EVERY = pytest.mark.parametrize("kind", KINDS)
@@ -29,15 +30,18 @@ def image_of(path):
     return read.read(path).image
 
 
-def whole(image, engine, options=None):
-    return restore_region(image, decode.whole(image), engine, options or RestoreOptions())
+def whole(image, engine, options=None, told=None):
+    options = options or RestoreOptions()
+    return restore_region(image, decode.whole(image), engine, options, told or of_jpeg(image, options.quality))
 
 
-def in_tiles(image, engine, side, options=None):
+def in_tiles(image, engine, side, options=None, told=None):
+    options = options or RestoreOptions()
+    told = told or of_jpeg(image, options.quality)
     height, width = image.grid
     out = np.full((len(image.components), height, width), np.nan, np.float32)
     for tile in tiling.tiles(height, width, side=side, step=tiling.common_step(image.mcu, engine.multiple)):
-        planes = restore_region(image, tile, engine, options or RestoreOptions())
+        planes = restore_region(image, tile, engine, options, told)
         out[:, tile.top : tile.bottom, tile.left : tile.right] = planes
     return out
 
@@ -133,7 +137,7 @@ def test_memory_is_bounded_by_the_tile(kind, side, jpegs, recorder):
     restore_jpeg(read.read(jpegs[kind]), engine, RestoreOptions(tile=side))
     assert len(engine.seen) >= 4
     reach = math.ceil(engine.halo / engine.multiple) * engine.multiple
-    assert max(max(planes.shape) for planes in engine.seen) <= side + 2 * reach
+    assert max(max(planes.shape) for planes in engine.seen) <= side + 2 * reach + 8
 
 
 @pytest.mark.parametrize("multiple", [1, 2, 8, 16])
@@ -394,13 +398,17 @@ def test_options_are_checked_when_replaced():
 # Pixels without a file.
 
 
+def pixels_of(pixels, engine, options):
+    canvas, _ = restore_pixels(pixels, engine, options)
+    return canvas.pixels()
+
+
 @pytest.mark.parametrize("shape", [(151, 207, 3), (151, 207, 1), (64, 64, 3), (1, 1, 3), (65, 8, 1), (3, 200, 3)])
 @pytest.mark.parametrize("multiple", [2, 8])
 def test_pixels_in_tiles_equal_the_whole(shape, multiple, photo, blur):
     pixels = np.resize(photo, (200, 210, 3))[: shape[0], : shape[1], : shape[2]]
-    told = [tables.ijg_table(base, 50) for base in (tables.LUMA, tables.CHROMA)]
     results = [
-        restore_pixels(pixels, blur(12, multiple), RestoreOptions(tile=side, bits=16), told).pixels().astype(int)
+        pixels_of(pixels, blur(12, multiple), RestoreOptions(quality=50, tile=side, bits=16)).astype(int)
         for side in (64, 80, 1024)
     ]
     assert results[0].shape == shape
@@ -413,16 +421,15 @@ def test_pixels_in_tiles_equal_the_whole(shape, multiple, photo, blur):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_come_back_where_nothing_is_done(dtype, channels, photo, recorder):
     pixels = photo[..., :channels].astype(dtype) * dtype(257 if dtype == np.uint16 else 1)
-    options = RestoreOptions(tile=64, bits=8 * np.dtype(dtype).itemsize)
-    away = np.abs(restore_pixels(pixels, recorder(), options, []).pixels().astype(int) - pixels)
+    options = RestoreOptions(quality=50, tile=64, bits=8 * np.dtype(dtype).itemsize)
+    away = np.abs(pixels_of(pixels, recorder(), options).astype(int) - pixels)
     # RGB to YCbCr and back in float32: some 10 roundings of samples below 256, in steps of 1/257.
     assert away.max() <= (1 if dtype == np.uint16 else 0)
 
 
 def test_strength_blends_pixels(photo, recorder):
-    told = [tables.LUMA, tables.CHROMA]
     results = {
-        s: restore_pixels(photo, recorder(shift=10.0), RestoreOptions(strength=s, bits=16), told).pixels().astype(int)
+        s: pixels_of(photo, recorder(shift=10.0), RestoreOptions(quality=50, strength=s, bits=16)).astype(int)
         for s in (0.0, 0.5, 1.0)
     }
     assert np.array_equal(results[0.0], photo.astype(int) * 257)
@@ -432,6 +439,6 @@ def test_strength_blends_pixels(photo, recorder):
 
 def test_memory_for_pixels_is_bounded_by_the_tile(photo, recorder):
     engine = recorder()
-    restore_pixels(photo, engine, RestoreOptions(tile=64), [])
+    restore_pixels(photo, engine, RestoreOptions(quality=50, tile=64))
     assert len(engine.seen) >= 6
-    assert max(max(planes.shape) for planes in engine.seen) <= 64 + 2 * 18
+    assert max(max(planes.shape) for planes in engine.seen) <= 64 + 2 * 18 + 8

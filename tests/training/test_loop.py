@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,13 @@ from skimage import data as pictures
 
 torch = pytest.importorskip("torch")
 
-from jpegfilter.training import checkpoint, data, loop, validation  # noqa: E402
+from jpegfilter.jpeg import tables  # noqa: E402
+from jpegfilter.training import checkpoint, data, degradation, loop, losses, validation  # noqa: E402
+from jpegfilter.training import recipe as recipes  # noqa: E402
 from jpegfilter.training.data import Photos  # noqa: E402
 from jpegfilter.training.loop import Run, RunOptions  # noqa: E402
+
+SHIPPED = sorted((Path(recipes.__file__).parent / "recipes").glob("*.toml"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +43,8 @@ def start(recipe, tmp_path):
     def make(name="run", *, resumed=False, made=None, **options):
         path = tmp_path / f"{name}.safetensors"
         state = checkpoint.load(path) if resumed else None
-        return Run(made or recipe(), options=RunOptions(path, **options), origin={"commit": "abc"}, state=state)
+        made = made or (state.recipe if state else recipe())
+        return Run(made, options=RunOptions(path, **options), origin={"commit": "abc"}, state=state)
 
     return make
 
@@ -135,6 +141,116 @@ def test_average_follows_the_weights(photos, start):
         torch.testing.assert_close(tensor, expected[name], rtol=1e-5, atol=1e-7)
 
 
+TOLD = {
+    "network": "table-unet",
+    "widths": {"fine": 4, "middle": 6, "coarse": 8, "coarse_blocks": 1},
+    "optimizer": "muon",
+    "loss": "root",
+    "clip": 0.5,
+    "warm_up": 3,
+    "phases": [{"rate": 1e-3, "patches": 12, "end": 1e-5}],
+    "other_tables": 0.5,
+    "pasts": {"none": 1, "pixels": 1, "twice": 1, "resized": 1},
+    "seed": 0,
+}
+"""A recipe that uses everything: the network that is told the tables, two optimizers, every past."""
+
+
+@pytest.mark.parametrize("halt", [1, 3, 5])
+def test_run_with_two_optimizers_is_resumed_as_if_never_stopped(photos, recipe, start, halt):
+    made = recipe(**TOLD)
+    assert len({data.draw(photos, made, step=step).rgb.shape for step in range(made.steps)}) == 3
+    whole = start("whole", made=made)
+    loop.train(photos, photos, whole)
+    halted = start("halves", made=made)
+    for step in range(halt):
+        halted.advance(data.draw(photos, made, step=step))
+    halted.save()
+    rest = start("halves", resumed=True)
+    assert (rest.step, rest.recipe) == (halt, made)
+    loop.train(photos, photos, rest)
+    assert_equal(checkpoint.load(rest.options.out), checkpoint.load(whole.options.out))
+
+
+def test_forgotten_momentum_would_change_what_is_learnt(photos, recipe, start):
+    """So resumption is seen to bring it back."""
+    made = recipe(**TOLD)
+    results = []
+    for forget in (False, True):
+        run = start("run", made=made)
+        for step in range(4):
+            if forget:
+                run.optimizers[1].state.clear()
+            run.advance(data.draw(photos, made, step=step))
+        results.append(run.names["middle_up.0.first.matrix"].detach().clone())
+    assert not torch.equal(*results)
+
+
+def test_muon_moves_the_matrices_inside_and_adam_the_rest(photos, recipe, start):
+    run = start(made=recipe(**TOLD))
+    run.advance(data.draw(photos, run.recipe, step=0))
+    run.save()
+    moments = checkpoint.load(run.options.out).moments
+    by_muon = {name.removesuffix(".momentum_buffer") for name in moments if name.endswith(".momentum_buffer")}
+    by_adam = {name.removesuffix(".exp_avg") for name in moments if name.endswith(".exp_avg")}
+    assert by_muon == {n for n in run.names if n.endswith(".matrix")} - {"enter.matrix", "leave.matrix"}
+    assert by_adam == set(run.names) - by_muon
+
+
+def test_matrices_have_their_own_rate(photos, recipe, start):
+    run = start(made=recipe(**TOLD | {"matrix_rate": 7.0}))
+    for step in range(6):
+        run.advance(data.draw(photos, run.recipe, step=step))
+        rates = [group["lr"] for optimizer in run.optimizers for group in optimizer.param_groups]
+        assert rates == pytest.approx([run.recipe.rate(step), 7 * run.recipe.rate(step)])
+
+
+def test_adam_alone_moves_everything_where_the_recipe_says_so(photos, recipe, start):
+    run = start(made=recipe(**TOLD | {"optimizer": "adam"}))
+    (optimizer,) = run.optimizers
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(run.names)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_recipe_takes_a_step_in_every_past(photos, start, path):
+    """Each on a patch or two; the first step moves every parameter."""
+    made = dataclasses.replace(recipes.load(path), batch=2)
+    run = start(made=made)
+    before = {name: parameter.detach().clone() for name, parameter in run.names.items()}
+    for name in made.pasts or ["none"]:
+        batch = data.draw(photos, dataclasses.replace(made, pasts={name: 1.0}), step=run.step)
+        assert run.advance(batch).isfinite()
+        assert all(parameter.isfinite().all() for parameter in run.names.values())
+        if run.step == 1:
+            assert [n for n, p in run.names.items() if torch.equal(p, before[n])] == []
+
+
+def test_network_is_told_the_tables_of_what_it_sees(photos, recipe, start):
+    """The loss of a step is that of the network given the planes and the tables that `degrade` shows."""
+    run = start(made=recipe(**TOLD))
+    with torch.no_grad():
+        run.names["code.2.weight"].mul_(50)  # at first the tables hardly matter
+    for step in range(6):
+        batch = data.draw(photos, run.recipe, step=step)
+        shown = degradation.degrade(batch.rgb, batch.last, batch.past, patch=32)
+        with torch.no_grad(), loop._autocast(run.device):
+            restored, misled = (run.network(shown.planes, tables) for tables in (shown.tables, 200 / shown.tables))
+        expected, other = (losses.loss("root", r, losses.clean_planes(shown.clean)).item() for r in (restored, misled))
+        assert other != pytest.approx(expected, rel=1e-3)
+        assert run.advance(batch).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_with_muon_lowers_the_error_of_what_it_sees(photos, recipe, start):
+    made = recipe(**TOLD | {"batch": 4, "phases": [{"rate": 1e-3, "patches": 400}], "pasts": {}, "other_tables": 0.0,
+                            "quality": [5, 5], "low_quality": [5, 5]})  # fmt: skip
+    run = start(made=made)
+    batch = data.draw(photos, made, step=0)
+    first = run.advance(batch).item()
+    for _ in range(30):
+        last = run.advance(batch).item()
+    assert last < 0.97 * first
+
+
 def test_training_lowers_the_error_of_what_it_sees(photos, recipe, start):
     made = recipe(batch=4, phases=[{"rate": 3e-3, "patches": 400}], quality=[5, 5], low_quality=[5, 5], average=0.5)
     run = start(made=made)
@@ -174,6 +290,8 @@ def test_memory_running_out_while_drawing_ends_the_run(photos, start, monkeypatc
 
 
 class Nothing(torch.nn.Module):
+    inputs = ("planes",)
+
     def forward(self, planes):
         return planes
 
@@ -186,3 +304,28 @@ def test_network_that_does_nothing_gains_nothing(photos):
     assert plain == sorted(plain)
     line = validation.validate(Nothing(), {}, photos, device=torch.device("cpu"))
     assert line.startswith(f"q10 {plain[0]:.2f} +0.000")
+
+
+class Told(torch.nn.Module):
+    """Restores nothing and remembers the tables."""
+
+    inputs = ("tables", "planes")
+
+    def __init__(self):
+        super().__init__()
+        self.tables = []
+
+    def forward(self, tables, planes):
+        self.tables.append(tables)
+        return planes
+
+
+def test_validation_tells_a_network_the_tables(photos):
+    """In the order of its inputs, for each picture of each quality."""
+    network = Told()
+    gains = validation.gains(network, {}, photos, device=torch.device("cpu"))
+    assert gains == validation.gains(Nothing(), {}, photos, device=torch.device("cpu"))
+    qualities = [quality for quality in validation.QUALITIES for _ in photos.images]
+    for quality, (told,) in zip(qualities, network.tables, strict=True):
+        for table, base in zip(told.numpy(), (tables.LUMA, tables.CHROMA), strict=True):
+            assert np.array_equal(table, tables.ijg_table(base, quality))

@@ -1,6 +1,8 @@
 """Recipes: read, written back, refused, and followed."""
 
+import itertools
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,21 @@ WRONG = {
     "quality 0": {"quality": [0, 95]},
     "quality 101": {"quality": [1, 101]},
     "qualities reversed": {"low_quality": [40, 5]},
+    "unknown optimizer": {"optimizer": "sgd"},
+    "unknown loss": {"loss": "l2"},
+    "unknown past": {"pasts": {"none": 0.5, "thrice": 0.5}},
+    "pasts that are never drawn": {"pasts": {"none": 0.0}},
+    "negative past": {"pasts": {"none": 1.5, "twice": -0.5}},
+    "pasts a list": {"pasts": ["none", "twice"]},
+    "samplings a list": {"samplings": ["4:2:0"]},
+    "samplings that are never drawn": {"samplings": {"4:2:0": 0.0}},
+    "negative sampling": {"samplings": {"4:2:0": 1.5, "gray": -0.5}},
+    "other tables above 1": {"other_tables": 1.5},
+    "other tables below 0": {"other_tables": -0.1},
+    "negative warm-up": {"warm_up": -1},
+    "matrix rate 0": {"matrix_rate": 0.0},
+    "end below 0": {"phases": [{"rate": 1e-3, "patches": 4, "end": -1e-3}]},
+    "end in quotes": {"phases": [{"rate": 1e-3, "patches": 4, "end": "1e-6"}]},
 }
 
 
@@ -108,3 +125,50 @@ def test_scaling_leaves_every_phase_a_step(recipe):
     made = scaled(recipe(), patches=1)
     assert [phase.patches for phase in made.phases] == [2, 2]
     assert made.steps == 2
+
+
+def test_phase_without_an_end_keeps_its_rate():
+    phase = Phase(rate=2.0, patches=10)
+    assert [phase.at(seen) for seen in (0, 5, 10)] == [2, 2, 2]
+
+
+def test_cosine_leads_from_rate_to_end():
+    """Half a cosine: flat at both ends, the mean in the middle, and symmetric about it."""
+    phase = Phase(rate=3.0, patches=1000, end=1.0)
+    rates = [phase.at(seen) for seen in range(1001)]
+    assert (rates[0], rates[1000]) == (3, 1)
+    assert rates[500] == pytest.approx(2)
+    assert rates[250] == pytest.approx(2 + math.cos(math.pi / 4))
+    assert all(one > next_ for one, next_ in itertools.pairwise(rates))
+    assert [a + b for a, b in zip(rates, reversed(rates), strict=True)] == pytest.approx([4] * 1001)
+    assert phase.at(2000) == 1
+
+
+def test_rate_may_fall_to_nothing_or_rise(recipe):
+    falling = recipe(phases=[{"rate": 1.0, "patches": 8, "end": 0.0}])
+    rising = recipe(phases=[{"rate": 1.0, "patches": 8, "end": 2.0}])
+    assert [falling.rate(step) for step in (0, 2, 4, 9)] == pytest.approx([1, 0.5, 0, 0])
+    assert [rising.rate(step) for step in (0, 2, 4, 9)] == pytest.approx([1, 1.5, 2, 2])
+
+
+def test_each_phase_has_its_own_cosine(recipe):
+    made = recipe(phases=[{"rate": 4.0, "patches": 8, "end": 2.0}, {"rate": 1.0, "patches": 4, "end": 0.5}])
+    low, high = (1 - math.sqrt(0.5)) / 2, (1 + math.sqrt(0.5)) / 2
+    expected = [4, 2 + 2 * high, 3, 2 + 2 * low, 1, 0.75, 0.5, 0.5]
+    assert [made.rate(step) for step in range(8)] == pytest.approx(expected)
+
+
+def test_rate_rises_to_the_phases_in_equal_steps(recipe):
+    phases = [{"rate": 3.0, "patches": 16, "end": 1.0}]
+    cold, warm = recipe(phases=phases), recipe(phases=phases, warm_up=5)
+    assert warm.rate(0) > 0
+    for step in range(10):
+        assert warm.rate(step) == pytest.approx(cold.rate(step) * min(1, (step + 1) / 5))
+
+
+def test_scaling_keeps_the_ends(recipe):
+    made = recipe(phases=[{"rate": 1.0, "patches": 8, "end": 0.5}, {"rate": 0.5, "patches": 8}], warm_up=3)
+    longer = scaled(made, patches=160)
+    assert [phase.end for phase in longer.phases] == [0.5, None]
+    assert longer.phases[0].at(40) == made.phases[0].at(4)
+    assert longer.warm_up == 3
