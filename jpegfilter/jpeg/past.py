@@ -102,7 +102,7 @@ def _likely_phases(parts: Sequence[Floats]) -> list[int]:
 
 
 def _coefficients(parts: Sequence[Floats], top: int, left: int) -> Floats:
-    """Return the coefficients of some of the blocks of a grid, `(blocks, 64)`, without flat blocks and repeated ones."""
+    """Return the coefficients of some blocks of a grid, `(blocks, 64)`, without flat blocks and repeated ones."""
     found = []
     for part in parts:
         rows, columns = (part.shape[0] - top) // dct.BLOCK, (part.shape[1] - left) // dct.BLOCK

@@ -22,6 +22,8 @@ from jpegfilter.pipeline.told import Quality, Told, of_jpeg, of_pixels
 Progress = Callable[[float], None]
 """Called with the share of the picture that is done, 0 to 1."""
 _MIN_TILE = 64
+_MIRRORED = 24
+"""Samples of the mirror image that a network is shown beyond a picture's borders, lest its zero padding darken them."""
 _CELL = 4
 """Samples by which chroma's interpolation looks beyond its own cell, at the most."""
 
@@ -77,16 +79,21 @@ def _reach(engine: Engine) -> int:
     return -(-engine.halo // engine.multiple) * engine.multiple
 
 
-def _wanted(engine: Engine, region: Region, told: Told) -> Region:
-    """Return what the network must see for a region: its halo too, from the edge of a block as it is told of them."""
-    wide = tiling.around(region, by=_reach(engine))
+def _wanted(engine: Engine, region: Region, told: Told, size: tuple[int, int]) -> Region:
+    """Return what the network must see for a region: its halo too, from the edge of a block as it is told of them.
+
+    Args:
+        size: height and width of the picture, beyond whose borders it is shown little of the mirror image.
+    """
+    border = -(-_MIRRORED // engine.multiple) * engine.multiple
+    wide = tiling.common(tiling.around(region, by=_reach(engine)), tiling.around(Region(0, 0, *size), by=border))
     top, left = (wide.top - told.top) % BLOCK, (wide.left - told.left) % BLOCK
     return Region(wide.top - top, wide.left - left, wide.bottom, wide.right)
 
 
-def _run(engine: Engine, picture: Floats, region: Region, seen: Region, told: Told) -> Floats:
-    """Return the restored region of a picture `(3, H, W)` that covers `seen`: what of `_wanted` lies inside it."""
-    wanted = _wanted(engine, region, told)
+def _run(engine: Engine, picture: Floats, region: Region, wanted: Region, told: Told, size: tuple[int, int]) -> Floats:
+    """Return the restored region of a picture of which `picture` `(3, H, W)` covers as much as `wanted` has."""
+    seen = tiling.within(wanted, height=size[0], width=size[1])
     whole = tiling.mirror(picture, wanted, seen, multiple=engine.multiple)
     restored = engine.restore(whole, told.tables)
     return restored[:, *tiling.window(region, wanted)]
@@ -105,9 +112,10 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     plain = planes[:, *tiling.window(region, wide)]
     if options.strength == 0:
         return plain
-    seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
+    wanted = _wanted(engine, region, told, image.grid)
+    seen = tiling.within(wanted, height=height, width=width)
     pictures = components.to_pictures(planes[:, *tiling.window(seen, wide)], image)
-    restored = components.from_pictures([_run(engine, p, region, seen, told) for p in pictures], image)
+    restored = components.from_pictures([_run(engine, p, region, wanted, told, image.grid) for p in pictures], image)
     if options.project and told.from_file:
         restored = _project(restored, image, region, engine.doubt if options.doubt else None)
     if options.strength < 1:
@@ -142,13 +150,14 @@ def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progre
 def _restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: RestoreOptions, told: Told) -> Floats:
     """Return the restored planes of a region of pixels `(H, W, C)`."""
     height, width, channels = pixels.shape
-    seen = tiling.within(_wanted(engine, region, told), height=height, width=width)
+    wanted = _wanted(engine, region, told, (height, width))
+    seen = tiling.within(wanted, height=height, width=width)
     plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
     gray = channels == 1
     picture = (
         np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
     )
-    restored = _run(engine, picture, region, seen, told)
+    restored = _run(engine, picture, region, wanted, told, (height, width))
     restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
     plain = plain[:, *tiling.window(region, seen)]
     blend: Floats = plain + np.float32(options.strength) * (restored - plain)

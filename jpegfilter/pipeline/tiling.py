@@ -36,9 +36,19 @@ def around(region: Region, *, by: int) -> Region:
     return Region(region.top - by, region.left - by, region.bottom + by, region.right + by)
 
 
+def common(one: Region, other: Region) -> Region:
+    """Return what lies in both regions."""
+    return Region(
+        max(one.top, other.top),
+        max(one.left, other.left),
+        min(one.bottom, other.bottom),
+        min(one.right, other.right),
+    )
+
+
 def within(region: Region, *, height: int, width: int) -> Region:
     """Return the part of a region that lies inside `(height, width)`."""
-    return Region(max(0, region.top), max(0, region.left), min(height, region.bottom), min(width, region.right))
+    return common(region, Region(0, 0, height, width))
 
 
 def window(inner: Region, outer: Region) -> tuple[slice, slice]:
