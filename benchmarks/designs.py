@@ -1,6 +1,6 @@
 """What the default network might have been: designs trained for the same seconds on the same data, with their curves.
 
-    python benchmarks/designs.py FOLDER [--seconds 100] [--only NAME ...] [--out designs.md]
+    PYTHONPATH=. python benchmarks/designs.py FOLDER [--seconds 100] [--only NAME ...] [--out designs.md]
 
 FOLDER holds the training images; gains in dB are those of the moving average of the weights on its held-out images, at
 a quarter, a half, three quarters and the end of the time, validation not counted. Every run anneals to its own end.

@@ -49,7 +49,7 @@ class RunOptions:
     seconds: float | None = None
     save_every: float = 180.0
     validate_every: int = 10000
-    log_every: int = 250
+    log_every: int = 500
     compiled: bool = False
 
 

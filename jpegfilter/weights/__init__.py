@@ -10,7 +10,7 @@ from jpegfilter.weights.card import Card, load, sha256
 
 __all__ = ["DEFAULT", "Card", "directory", "find", "names", "onnx_bytes"]
 
-DEFAULT = "fast-arcnn"
+DEFAULT = "default"
 """The model that runs where none is named."""
 
 

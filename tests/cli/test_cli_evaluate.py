@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 import jpegfilter
 from jpegfilter.codec import clean
 from jpegfilter.metrics import METRICS
+from jpegfilter.weights import DEFAULT
 
 QUICK = ("-d", "cpu", "-t", "1")
 
@@ -49,7 +50,7 @@ def test_files_hold_the_figures(cli, folder):
         rows = list(csv.DictReader(file))
     table = strict(Path("t.json"))
     assert list(rows[0]) == ["subsampling", "quality", "model", "psnr", "ssim", "worst gain"]
-    keys = [(s, q, n) for s in ("4:2:0", "4:4:4") for q in (10, 30) for n in ("jpeg", "fast-arcnn")]
+    keys = [(s, q, n) for s in ("4:2:0", "4:4:4") for q in (10, 30) for n in ("jpeg", DEFAULT)]
     assert [(r["subsampling"], int(r["quality"]), r["model"]) for r in rows] == keys
     assert [(s["subsampling"], s["quality"], s["name"]) for s in table] == keys
     for row, score in zip(rows, table, strict=True):
@@ -67,7 +68,7 @@ def test_the_table_has_a_line_for_every_score(cli, folder, lines):
     said = lines(cli("evaluate", folder, "--qualities", "10,20", "--metrics", "psnr,ssim", *QUICK).stdout)
     assert said[0].split() == ["q", "psnr", "ssim", "worst", "gain"]
     assert [line.split()[:3] for line in said[1:]] == [
-        [*("4:2:0", quality, name)] for quality in ("10", "20") for name in ("jpeg", "fast-arcnn")
+        [*("4:2:0", quality, name)] for quality in ("10", "20") for name in ("jpeg", DEFAULT)
     ]
     assert float(said[2].split()[3]) == pytest.approx(own(folder, 10).mean(), abs=5e-4)
     assert len({len(line) for line in said}) == 1
@@ -124,7 +125,7 @@ def test_every_failure_is_one_line_and_its_status(arguments, status, cli, folder
 def test_a_table_that_cannot_be_written_is_said_before_the_work(cli, folder, lines):
     result = cli("evaluate", folder, "--csv", "absent/t.csv", "--qualities", "10", "--metrics", "psnr", *QUICK)
     assert result.exit_code != 0
-    assert "fast-arcnn" not in result.stdout
+    assert DEFAULT not in result.stdout
 
 
 def test_folders_without_use_are_refused(cli, folder, lines):

@@ -1,12 +1,15 @@
 """`jpegfilter info` and the program's own face: help, version, completion."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import jpegfilter
 from jpegfilter.cli.main import COMMANDS, exit_status
@@ -57,6 +60,31 @@ def test_the_text_says_what_people_ask(name, cli, files, lines):
     assert not any(line.startswith(("  metadata", "  orientation")) for line in said)
 
 
+def test_a_past_is_said_with_where_its_blocks_begin(cli, here, photo, encode, lines):
+    first = Image.open(io.BytesIO(encode(np.tile(photo, (2, 2, 1)), 10)))
+    first.save("same.jpg", quality=90)
+    first.crop((3, 5, *first.size)).save("cropped.jpg", quality=90)
+    assert "  past         a JPEG of quality 10" in lines(cli("info", "same.jpg").stdout)
+    assert "  past         a JPEG of quality 10, blocks from row 3, column 5" in lines(
+        cli("info", "cropped.jpg").stdout
+    )
+    assert "  past         no trace of a coarser compression" in lines(cli("info", "in.jpg").stdout)
+
+
+def test_a_picture_that_is_no_jpeg_is_said_its_past(cli, here, photo, encode, lines):
+    first = Image.open(io.BytesIO(encode(np.tile(photo, (2, 2, 1)), 10)))
+    first.crop((0, 1, *first.size)).save("past.png")
+    Image.fromarray(photo).save("clean.png")
+    size = Path("clean.png").stat().st_size
+    expected = ["clean.png", f"  size         90 x 67 (0.01 MP), {size} bytes", "  color        RGB, no JPEG"]
+    assert lines(cli("info", "clean.png").stdout) == [*expected, "  past         no trace of JPEG compression"]
+    assert (
+        lines(cli("info", "past.png").stdout)[3] == "  past         a JPEG of quality 10, blocks from row 7, column 0"
+    )
+    said = json.loads(cli("info", "--json", "past.png", "clean.png", "in.jpg").stdout)
+    assert [file["past"] for file in said] == [{"quality": 10, "top": 7, "left": 0}, None, None]
+
+
 def test_tables_are_shown_row_by_row(cli, files, lines):
     table = inspect(Path(files["gray"]))["tables"]["0"]
     shown = [line[15:].split() for line in lines(cli("info", files["gray"]).stdout)[-8:]]
@@ -64,8 +92,6 @@ def test_tables_are_shown_row_by_row(cli, files, lines):
 
 
 def test_metadata_and_resolution_are_named(cli, here, photo, encode, lines):
-    from PIL import Image
-
     exif = Image.Exif()
     exif[0x0112] = 6
     Path("in.jpg").write_bytes(encode(photo, exif=exif, dpi=(300, 150), comment="said so"))

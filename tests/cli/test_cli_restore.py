@@ -18,6 +18,7 @@ import jpegfilter
 from jpegfilter.codec.write import FORMATS
 from jpegfilter.engines.devices import cuda_devices
 from jpegfilter.pipeline.report import Outcome
+from jpegfilter.weights import DEFAULT
 
 QUICK = ("-d", "cpu", "-t", "1")
 NO_GPU = pytest.mark.skipif(cuda_devices() > 0, reason="there is a GPU: its absence is NOT tested")
@@ -83,7 +84,10 @@ def test_missing_folders_are_made(cli, here):
         (("--no-project",), {"project": False}),
         (("--project",), {}),
         (("-q", "20"), {"quality": 20}),
-        (("-m", "fast-arcnn"), {}),
+        (("-q", "100"), {"quality": 100}),
+        (("--quality", "header"), {"quality": "header"}),
+        (("-q", "auto"), {}),
+        (("-m", "fast-arcnn"), {"model": "fast-arcnn"}),
         (("--tile", "1024"), {}),
     ],
 )
@@ -156,6 +160,93 @@ def test_an_input_is_replaced_only_where_that_is_allowed(target, cli, here, cont
     assert names() == ["in.jpg", "link.jpg"]
 
 
+# Pasts, and pictures that are no JPEGs.
+
+NO_TRACE = "no trace of JPEG compression was found, so nothing was changed"
+
+
+def first_of(photo, encode, quality=10):
+    """The photo, large enough to be searched, after a first compression."""
+    return Image.open(io.BytesIO(encode(np.tile(photo, (2, 2, 1)), quality)))
+
+
+def test_a_past_is_restored_and_the_header_is_believed_where_that_is_said(cli, here, photo, encode):
+    first_of(photo, encode).crop((5, 3, 180, 134)).save("in.jpg", quality=90)
+    for name, quality in (("auto.png", "auto"), ("header.png", "header"), ("ten.png", "10")):
+        assert cli("in.jpg", name, "-q", quality, *QUICK).exit_code == 0
+        expected = jpegfilter.restore("in.jpg", device="cpu", threads=1, quality=10 if quality == "10" else quality)
+        assert np.array_equal(opened(name), expected)
+    away = {name: np.abs(opened(f"{name}.png").astype(int) - opened("in.jpg")).mean() for name in ("auto", "header")}
+    assert away["auto"] > 1.3 * away["header"]
+
+
+@pytest.mark.parametrize("name", ["in.png", "in.webp"])
+def test_a_picture_with_a_past_is_restored(name, cli, here, photo, encode, lines):
+    options = {"lossless": True} if name == "in.webp" else {}
+    first_of(photo, encode).crop((5, 3, 180, 134)).save(name, **options)
+    result = cli(name, "out.png", *QUICK)
+    assert (result.exit_code, len(lines(result.stderr))) == (0, 1)
+    assert np.array_equal(opened("out.png"), restored(opened(name)))
+    assert not np.array_equal(opened("out.png"), opened(name))
+
+
+def test_a_clean_picture_is_passed_on_with_a_warning(cli, here, photo):
+    Image.fromarray(photo).save("in.png")
+    result = cli("in.png", "out.png", *QUICK)
+    assert result.exit_code == 0
+    assert f"jpegfilter: in.png: warning: {NO_TRACE}" in result.stderr
+    assert np.array_equal(opened("out.png"), photo)
+    assert cli("in.png", "forced.png", "-q", "20", *QUICK).stderr.count("\n") == 1
+    assert not np.array_equal(opened("forced.png"), photo)
+
+
+def test_a_report_holds_the_warning(cli, here, photo):
+    Image.fromarray(photo).save("in.png")
+    result = cli("in.png", "out.png", "--json", "-Q", *QUICK)
+    (file,) = json.loads(result.stdout)["files"]
+    assert file["status"] == "restored"
+    assert [NO_TRACE in note for note in file["notes"]] == [True]
+
+
+def test_a_stream_of_another_kind_is_taken(cli, here, photo):
+    Image.fromarray(photo).save("in.png")
+    result = cli("-", "-", *QUICK, input=Path("in.png").read_bytes())
+    assert result.exit_code == 0
+    assert f"jpegfilter: -: warning: {NO_TRACE}" in result.stderr
+    assert np.array_equal(Image.open(io.BytesIO(result.stdout_bytes)), photo)
+
+
+def test_transparency_is_kept_or_said_to_be_lost(cli, here, photo):
+    alpha = np.add.outer(np.arange(67), np.arange(90)).astype(np.uint8)
+    Image.fromarray(np.dstack((photo, alpha))).save("in.png")
+    for name in ("out.png", "out.webp", "out.tif"):
+        result = cli("in.png", name, "-q", "30", *QUICK)
+        assert "transparency" not in result.stderr
+        assert np.array_equal(opened(name)[..., 3], alpha)
+    for arguments in (("out.jpg",), ("sixteen.png", "--bits", "16")):
+        result = cli("in.png", *arguments, "-q", "30", *QUICK)
+        assert result.exit_code == 0
+        assert "jpegfilter: in.png: warning: transparency" in result.stderr
+
+
+def test_folders_are_searched_for_jpegs_alone(cli, here, photo, content):
+    Path("tree").mkdir()
+    Path("tree/a.jpg").write_bytes(content)
+    Image.fromarray(photo).save("tree/b.png")
+    assert cli("tree", "out", *QUICK).exit_code == 0
+    assert [name for name in names() if name.startswith("out")] == ["out/a.png"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (1, 50)])
+def test_small_pictures_are_restored(size, cli, here, encode):
+    pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    Path("in.jpg").write_bytes(encode(pixels, 30))
+    Image.fromarray(pixels).save("in.png")
+    for name in ("in.jpg", "in.png"):
+        assert cli(name, "out.png", *QUICK).exit_code == 0
+        assert opened("out.png").shape == (*size, 3)
+
+
 # Streams.
 
 
@@ -223,7 +314,7 @@ def test_quiet_says_nothing(cli, here):
 
 def test_without_options_it_says_what_runs(cli, here, lines):
     result = cli("in.jpg", "out.png", *QUICK)
-    assert lines(result.stderr) == ["jpegfilter: fast-arcnn on CPU, 1 thread"]
+    assert lines(result.stderr) == [f"jpegfilter: {DEFAULT} on CPU, 1 thread"]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +326,7 @@ def test_files_share_the_processors(files, options, threads, cli, here, content,
     for number in range(files):
         Path(f"tree/{number}.jpg").write_bytes(content)
     result = cli("tree", "out", "-d", "cpu", *options)
-    assert result.stderr.startswith(f"jpegfilter: fast-arcnn on CPU, {threads} threads\n")
+    assert result.stderr.startswith(f"jpegfilter: {DEFAULT} on CPU, {threads} threads\n")
 
 
 def test_verbose_says_a_line_for_every_file(cli, here, content, lines):
@@ -271,7 +362,7 @@ def test_the_report_says_what_became_of_each_file(cli, here, content):
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     files = sorted(report.pop("files"), key=lambda file: file["source"])
-    assert report == {"model": "fast-arcnn", "device": "CPU, 1 thread", "restored": 1, "skipped": 1, "failed": 1}
+    assert report == {"model": DEFAULT, "device": "CPU, 1 thread", "restored": 1, "skipped": 1, "failed": 1}
     keys = set(Outcome("a", "b", "restored").to_dict())
     assert all(set(file) == keys for file in files)
     assert [file["status"] for file in files] == ["restored", "failed", "skipped"]
@@ -308,7 +399,7 @@ def test_a_terminal_sees_a_bar_and_standard_output_does_not(command, here):
 
 
 @pytest.fixture
-def shelves(here, content):
+def shelves(here, content, photo):
     """Inputs of every bad kind."""
     Path("empty.jpg").touch()
     Path("text.jpg").write_text("some text\n")
@@ -316,6 +407,12 @@ def shelves(here, content):
     Path("cut.jpg").write_bytes(content[:300])
     Path("start.jpg").write_bytes(content[:2])
     Path("picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    image = Image.fromarray(photo)
+    image.save("whole.png")
+    Path("short.png").write_bytes(Path("whole.png").read_bytes()[:2000])
+    image.convert("CMYK").save("inks.tif")
+    for name in ("moves.gif", "moves.webp"):
+        image.save(name, save_all=True, append_images=[image.rotate(90)])
     Path("bare").mkdir()
     Path("folder.jpg").mkdir()
     Path("regular").write_text("a regular file\n")
@@ -331,6 +428,13 @@ FAILURES = {
     "a text": (["text.jpg", "out.png"], 1),
     "a text by its name": (["text.txt", "out.png"], 1),
     "another picture": (["picture.png", "out.png"], 1),
+    "a picture that moves": (["moves.gif", "out.png"], 1),
+    "a picture that moves in WebP": (["moves.webp", "out.png"], 1),
+    "a picture of inks": (["inks.tif", "out.png"], 1),
+    "a PNG cut short": (["short.png", "out.png"], 1),
+    "a PNG cut short to a stream": (["short.png", "-"], 1),
+    "too large a PNG": (["whole.png", "out.png", "--max-megapixels", "0.001"], 1),
+    "a PNG that would be replaced": (["whole.png", "whole.png"], 3),
     "a broken header": (["cut.jpg", "out.png"], 1),
     "two bytes": (["start.jpg", "out.png"], 1),
     "a folder without JPEGs": (["bare", "out"], 1),
@@ -350,6 +454,11 @@ FAILURES = {
     "no strength at all": (["in.jpg", "out.png", "-s", "nan"], 2),
     "no quality": (["in.jpg", "out.png", "-q", "0"], 2),
     "too much quality": (["in.jpg", "out.png", "-q", "101"], 2),
+    "negative quality": (["in.jpg", "out.png", "-q", "-5"], 2),
+    "a fraction of a quality": (["in.jpg", "out.png", "-q", "50.5"], 2),
+    "another word for a quality": (["in.jpg", "out.png", "-q", "best"], 2),
+    "an empty quality": (["in.jpg", "out.png", "-q", ""], 2),
+    "digits of another script": (["in.jpg", "out.png", "-q", "\u0665\u0660"], 2),
     "too small a tile": (["in.jpg", "out.png", "--tile", "8"], 2),
     "a negative tile": (["in.jpg", "out.png", "--tile", "-64"], 2),
     "an unknown device": (["in.jpg", "out.png", "-d", "tpu"], 2),
@@ -367,7 +476,7 @@ FAILURES = {
     "the input itself": (["in.jpg", "in.jpg"], 3),
     "what is there": (["in.jpg", "text.txt", "-f", "png", "--existing", "refuse"], 3),
     "an unknown model": (["in.jpg", "out.png", "-m", "absent"], 4),
-    "a model by its path": (["in.jpg", "out.png", "-m", "../weights/fast-arcnn"], 4),
+    "a model by its path": (["in.jpg", "out.png", "-m", f"../weights/{DEFAULT}"], 4),
 }
 
 
@@ -545,7 +654,7 @@ def interrupted(command, is_time):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupt_while_restoring_leaves_nothing(jobs, command, here, noise):
     def is_time(running):
-        return running.stderr.readline().startswith(b"jpegfilter: fast-arcnn on")
+        return running.stderr.readline().startswith(f"jpegfilter: {DEFAULT} on".encode())
 
     Path("tree").mkdir()
     for name in ("a.jpg", "b.jpg"):

@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+import zlib
 
 import numpy as np
 import png
@@ -27,7 +28,9 @@ def png_of(pixels, **options):
     """Of 16 bits, which Pillow cannot write in color."""
     height, width = pixels.shape[:2]
     file = io.BytesIO()
-    writer = png.Writer(width, height, greyscale=pixels.shape[2] < 3, alpha=pixels.shape[2] % 2 == 0, bitdepth=16, **options)
+    writer = png.Writer(
+        width, height, greyscale=pixels.shape[2] < 3, alpha=pixels.shape[2] % 2 == 0, bitdepth=16, **options
+    )
     writer.write(file, pixels.reshape(height, -1).tolist())
     return file.getvalue()
 
@@ -297,8 +300,6 @@ def huge(side):
     """A PNG that claims to be of this side and is not."""
     content = saved(Image.new("L", (1, 1)), "PNG")
     header = b"IHDR" + side.to_bytes(4, "big") * 2 + content[24:29]
-    import zlib
-
     return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]
 
 

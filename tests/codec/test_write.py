@@ -158,7 +158,9 @@ def test_transparency_is_kept_by_avif(channels):
     assert np.abs(away).max() <= 2
 
 
-@pytest.mark.parametrize(("name", "bits", "where"), [("jpeg", 8, "JPEG"), ("png", 16, "16-bit"), ("tiff", 16, "16-bit")])
+@pytest.mark.parametrize(
+    ("name", "bits", "where"), [("jpeg", 8, "JPEG"), ("png", 16, "16-bit"), ("tiff", 16, "16-bit")]
+)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_transparency_is_lost_with_a_note_elsewhere(name, bits, where, channels):
     options = WriteOptions(format=name, bits=bits)

@@ -1,4 +1,6 @@
-"""Traces of earlier compressions, in pictures that were compressed here by the definition, on a grid of one's choice."""
+"""Traces of earlier compressions, in pictures that were compressed by the definition on a grid of one's choice."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -24,7 +26,9 @@ def compressed(luma, quality, top=0, left=0):
     """A plane after the steps of a quality (T.81, A.3.3 and A.3.4) on a grid, as a decoder of 8 bits shows it."""
     table = tables.ijg_table(tables.LUMA, quality).astype(np.float64)
     height, width = luma.shape
-    framed = np.pad(luma.astype(np.float64), ((-top % 8, -(height - top) % 8), (-left % 8, -(width - left) % 8)), "edge")
+    framed = np.pad(
+        luma.astype(np.float64), ((-top % 8, -(height - top) % 8), (-left % 8, -(width - left) % 8)), "edge"
+    )
     rows, columns = framed.shape
     blocks = framed.reshape(rows // 8, 8, columns // 8, 8).swapaxes(1, 2)
     kept = table * np.rint(dctn(blocks, axes=(2, 3), norm="ortho") / table)
@@ -41,7 +45,7 @@ def said(found):
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("quality", [10, 30, 75, 90])
+@pytest.mark.parametrize("quality", [10, 85])
 def test_quality_and_grid_of_a_past_are_found(quality, grid):
     assert said(past.find([compressed(luma_of("astronaut"), quality, *grid)], None)) == (quality, *grid)
 
@@ -52,7 +56,7 @@ def test_every_photo_shows_its_past(name):
 
 
 @pytest.mark.parametrize("grid", GRIDS[:3])
-@pytest.mark.parametrize(("first", "last"), [(10, 75), (10, 95), (30, 90), (50, 95), (75, 100)])
+@pytest.mark.parametrize(("first", "last"), [(10, 75), (30, 90), (75, 100)])
 def test_a_finer_compression_does_not_hide_a_coarser_one(first, last, grid):
     picture = compressed(compressed(luma_of("chelsea"), first, *grid), last)
     found = past.find([picture], tables.ijg_table(tables.LUMA, last))
@@ -99,7 +103,7 @@ def test_a_clean_photo_has_no_past(name):
 
 @pytest.mark.parametrize("name", PHOTOS)
 def test_a_single_compression_is_no_past_of_itself(name):
-    for quality in (1, 10, 20, 35, 50, 75, 90, 95, 100):
+    for quality in (10, 35, 75, 95):
         table = tables.ijg_table(tables.LUMA, quality)
         assert past.find([compressed(luma_of(name), quality)], table) is None, quality
 
@@ -124,7 +128,7 @@ def test_a_resized_picture_keeps_no_past():
     assert past.find([smaller], None) is None
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (7, 7), (8, 8), (9, 15), (16, 16), (8, 400)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (7, 7), (8, 8), (16, 16)])
 @pytest.mark.parametrize("header", [None, tables.ijg_table(tables.LUMA, 90)], ids=["pixels", "JPEG"])
 def test_little_is_no_evidence(shape, header):
     noise = np.random.default_rng(1).integers(-128, 128, shape).astype(np.float32)
@@ -136,7 +140,7 @@ def test_nothing_to_look_at_is_no_past():
     assert past.find([], None) is past.find([], tables.LUMA) is None
 
 
-ROWS, COLUMNS = np.mgrid[:192, :208]
+ROWS, COLUMNS = np.mgrid[:136, :160]
 PATTERNS = {
     "stripes": COLUMNS % 2 * 255,
     "stripes of a block": COLUMNS % 8 // 4 * 180,
@@ -144,7 +148,7 @@ PATTERNS = {
     "squares of a block": (COLUMNS // 8 + ROWS // 8) % 2 * 20 + 100,
     "squares of no block": (COLUMNS // 3 + ROWS // 3) % 2 * 200,
     "squares of two blocks": (COLUMNS // 16 + ROWS // 16) % 2 * 200,
-    "a ramp": COLUMNS * 255 // 207,
+    "a ramp": COLUMNS * 255 // 159,
     "a ramp that wraps": (COLUMNS + ROWS) % 256,
 }
 
@@ -153,14 +157,14 @@ PATTERNS = {
 def test_what_repeats_itself_says_nothing_new(pattern):
     plane = pattern.astype(np.float32) - 128
     for offset in (0, 3):
-        assert past.find([np.ascontiguousarray(plane[offset:, offset:])], None) is None
+        assert past.find([plane[offset:, offset:]], None) is None
         picture = compressed(plane[offset:, offset:], 80)
         assert past.find([picture], tables.ijg_table(tables.LUMA, 80)) is None
 
 
 @pytest.mark.parametrize("side", [4, 5, 8, 16])
 def test_large_squares_of_any_color_are_no_blocks(side):
-    squares = np.random.default_rng(2).integers(0, 256, (24, 26)).repeat(side, 0).repeat(side, 1)[:192, :208]
+    squares = np.random.default_rng(2).integers(0, 256, (30, 30)).repeat(side, 0).repeat(side, 1)[:136, :160]
     assert past.find([squares.astype(np.float32) - 128], None) is None
 
 
@@ -194,6 +198,6 @@ def test_windows_lie_apart_on_the_grid_inside_the_picture(size):
             assert part.stop - part.start == past.WINDOW
     for across in (0, 1):
         starts = sorted({place[across].start for place in seen})
-        assert all(b - a >= past.WINDOW for a, b in zip(starts, starts[1:], strict=False))
+        assert all(b - a >= past.WINDOW for a, b in itertools.pairwise(starts))
         assert starts[0] == 0
         assert starts[-1] > size[across] - past.WINDOW - 8

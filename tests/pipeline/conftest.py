@@ -118,6 +118,30 @@ class Blur:
         return (total / reach**2).astype(np.float32)
 
 
+@dataclass
+class Squares:
+    """An engine that sees blocks of 8 from the first sample on: each becomes its mean."""
+
+    multiple: int = 8
+    halo: int = 7
+    description: str = "a mosaic"
+    doubt: np.ndarray | None = None
+
+    def restore(self, planes, tables):
+        channels, height, width = planes.shape
+        assert height % self.multiple == width % self.multiple == 0
+        framed = np.pad(planes.astype(np.float64), ((0, 0), (0, -height % 8), (0, -width % 8)), "edge")
+        rows, columns = framed.shape[1] // 8, framed.shape[2] // 8
+        means = framed.reshape(channels, rows, 8, columns, 8).mean((2, 4))
+        return means.repeat(8, 1).repeat(8, 2)[:, :height, :width].astype(np.float32)
+
+
+@pytest.fixture
+def squares():
+    """The class `Squares`."""
+    return Squares
+
+
 @pytest.fixture
 def recorder():
     """The class `Recorder`."""
@@ -128,6 +152,17 @@ def recorder():
 def blur():
     """The class `Blur`."""
     return Blur
+
+
+@pytest.fixture(scope="session")
+def shifted():
+    """`shifted(pixels, quality, top=3, left=5)`: as they are shown after a compression whose blocks begin there."""
+
+    def shift(pixels, quality, top=3, left=5):
+        file = io.BytesIO(_pillow(pixels, quality, mode="RGB" if pixels.ndim == 3 else "L"))
+        return np.ascontiguousarray(np.asarray(Image.open(file))[-top % 8 :, -left % 8 :])
+
+    return shift
 
 
 @pytest.fixture(scope="session")

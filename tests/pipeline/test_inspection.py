@@ -1,5 +1,6 @@
 """What is said of a file against how it was made, and against Pillow."""
 
+import io
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from jpegfilter.pipeline.inspection import inspect
 
 KEYS = {
     *("file", "bytes", "process", "width", "height", "color", "subsampling", "quality", "standard_tables", "tables"),
-    *("orientation", "dpi", "metadata"),
+    *("orientation", "dpi", "metadata", "past"),
 }
 SAID = {
     "4:2:0": ("baseline", "YCbCr", "4:2:0"),
@@ -91,12 +92,76 @@ def test_without_metadata_nothing_is_said_of_it(saved):
     assert (said["metadata"], said["orientation"], said["dpi"]) == ({}, None, None)
 
 
-def test_the_pixels_are_not_needed(saved):
+def test_a_header_alone_is_said_what_it_is(saved):
     path = saved()
     whole = inspect(path)
     start = path.read_bytes().index(b"\xff\xda") + 20
     path.write_bytes(path.read_bytes()[:start])
     assert inspect(path) == whole | {"bytes": start}
+
+
+# Pasts.
+
+
+def test_a_single_compression_has_no_past(jpegs):
+    assert [kind for kind, path in jpegs.items() if inspect(path)["past"] is not None] == []
+
+
+def test_a_past_is_said_with_its_grid(tmp_path, photo, encode):
+    first = Image.open(io.BytesIO(encode(photo, 10)))
+    first.crop((5, 13, *first.size)).save(tmp_path / "twice.jpg", quality=90)
+    said = inspect(tmp_path / "twice.jpg")
+    # The first whole block begins 8 - 5 = 3 columns, and 16 - 13 = 3 rows, from the edges.
+    assert said["past"] == {"quality": 10, "top": 3, "left": 3}
+    assert (said["quality"], said["standard_tables"], said["process"]) == (90, True, "baseline")
+    assert json.loads(json.dumps(said, allow_nan=False))["past"] == said["past"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "color"), [("RGB", "RGB"), ("L", "gray"), ("RGBA", "RGB"), ("LA", "gray"), ("P", "RGB")]
+)
+def test_other_pictures_are_said_what_they_are(mode, color, tmp_path, photo):
+    path = tmp_path / "picture.jpg"  # a name says nothing
+    Image.fromarray(photo).convert(mode).save(path, "PNG")
+    said = inspect(path)
+    assert said == {
+        **{"file": str(path), "bytes": path.stat().st_size, "process": None},
+        **{"width": 207, "height": 151, "color": color, "past": None},
+    }
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "bmp", "ppm"])
+def test_other_pictures_are_said_their_past(suffix, tmp_path, photo, encode):
+    first = Image.open(io.BytesIO(encode(photo, 25)))
+    options = {"lossless": True} if suffix == "webp" else {}
+    first.crop((3, 5, *first.size)).save(tmp_path / f"past.{suffix}", **options)
+    assert inspect(tmp_path / f"past.{suffix}")["past"] == {"quality": 25, "top": 3, "left": 5}
+
+
+def test_other_pictures_are_refused_as_jpegs_are(tmp_path, photo):
+    path = tmp_path / "picture.png"
+    Image.fromarray(photo).save(path)
+    with pytest.raises(UnsupportedError, match="207x151"):
+        inspect(path, max_pixels=207 * 151 - 1)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BrokenImageError):
+        inspect(path)
+    Image.fromarray(photo).convert("CMYK").save(path, "TIFF")
+    with pytest.raises(UnsupportedError, match="CMYK"):
+        inspect(path)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (8, 8), (3, 300)])
+def test_small_pictures_are_said_what_they_are(size, tmp_path, encode):
+    noise = np.random.default_rng(7).integers(0, 256, (*size, 3), np.uint8)
+    (tmp_path / "small.jpg").write_bytes(encode(noise, 80))
+    Image.fromarray(noise).save(tmp_path / "small.png")
+    for name in ("small.jpg", "small.png"):
+        said = inspect(tmp_path / name)
+        assert (said["height"], said["width"], said["past"]) == (*size, None)
+
+
+# Failures.
 
 
 @pytest.mark.parametrize(

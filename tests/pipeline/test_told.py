@@ -15,12 +15,12 @@ from jpegfilter.pipeline import told
 PHOTOS = ("astronaut", "coffee", "chelsea", "rocket")
 KINDS = ("4:2:0", "4:2:2", "4:4:4", "4:1:1", "4:4:0", "4:1:0", "1x3", "gray", "RGB", "CMYK", "YCCK", "progressive")
 EVERY = pytest.mark.parametrize("kind", KINDS)
-SIZES = [(1, 1), (1, 9), (9, 1), (7, 7), (8, 8), (7, 100), (100, 7), (3, 300), (17, 17)]
+SIZES = [(1, 1), (9, 1), (7, 7), (8, 8), (7, 100), (300, 3)]
 
 
 def part_of(name):
-    """RGB, 200 rows of 184 samples."""
-    return np.ascontiguousarray(getattr(data, name)()[60:260, 120:304])
+    """RGB, 160 rows of 136 samples."""
+    return np.ascontiguousarray(getattr(data, name)()[60:220, 120:256])
 
 
 def decoded(content):
@@ -68,7 +68,7 @@ def test_a_number_is_told_whatever_the_file_says(kind, quality, jpegs):
 
 
 @pytest.mark.parametrize(("crop", "grid"), [((0, 0), (0, 0)), ((5, 3), (3, 5)), ((8, 1), (0, 7)), ((15, 15), (1, 1))])
-@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"mode": "L"}, {"progressive": True}])
+@pytest.mark.parametrize("options", [{"subsampling": 2}, {"mode": "L"}, {"progressive": True}])
 def test_a_coarser_past_and_its_grid_are_told(crop, grid, options, encode):
     first = decoded(encode(part_of("astronaut"), 10, subsampling=2))
     image = image_of(encode(cropped(first, *crop), 90, **options))
@@ -89,7 +89,7 @@ def test_pasts_of_photos_are_known_by_their_quality(name, first, encode):
 @pytest.mark.parametrize("subsampling", [0, 2])
 @pytest.mark.parametrize("name", PHOTOS)
 def test_a_single_compression_has_no_past(name, subsampling, encode):
-    for quality in (1, 10, 50, 75, 95) if subsampling else (5, 30, 60, 90, 100):
+    for quality in (1, 50, 95) if subsampling else (10, 75, 90):
         assert told.jpeg_past(image_of(encode(part_of(name), quality, subsampling=subsampling))) is None, quality
 
 
@@ -122,7 +122,7 @@ def test_small_files_have_no_past(size, mode, encode):
 
 
 def test_a_large_picture_is_searched_in_windows(encode):
-    first = decoded(encode(np.tile(part_of("rocket"), (4, 5, 1)), 20, subsampling=0))
+    first = decoded(encode(np.tile(part_of("rocket"), (4, 5, 1))[1:], 20, subsampling=0))
     assert is_told(told.of_jpeg(image_of(encode(cropped(first, 4, 6), 93)), "auto"), 20, 4, 2)
 
 
