@@ -74,21 +74,34 @@ class Concatenating(TableUnet):
         return joined
 
 
+class Beside(nn.Module):
+    """The way down to the coarsest level, and what `levels`, `(N, 64, h, w)`, add to it there."""
+
+    def __init__(self, down: Convolution) -> None:
+        super().__init__()
+        self.down, self.from_blocks = down, Convolution(64, down.shape[0], side=1, gain=0.1)
+        self.levels: Tensor | None = None
+
+    def forward(self, middle: Tensor) -> Tensor:
+        """Return what enters the coarsest level."""
+        entered: Tensor = self.down(middle) + self.from_blocks(self.levels)
+        return entered
+
+
 class Coefficients(TableUnet):
     """Sees each luma block's coefficients in steps of its table, too, at the coarsest level."""
 
     def __init__(self, **widths: int) -> None:
         super().__init__(**widths)
-        self.from_blocks = Convolution(64, self.coarse[0].width, side=1, gain=0.1)
+        self.to_coarse = Beside(self.to_coarse)
         self.register_buffer("kernel", torch.tensor(dct.KERNEL, dtype=torch.float32), persistent=False)
 
-    def coarsest(self, middle: Tensor, planes: Tensor, tables: Tensor) -> Tensor:
-        """Return what enters the coarsest level."""
+    def forward(self, planes: Tensor, tables: Tensor) -> Tensor:
+        """Return the restored planes."""
         blocks = functional.pixel_unshuffle(planes[:, :1], dct.BLOCK)
         steps = tables[:, 0].flatten(1)[:, :, None, None]
-        levels = torch.einsum("fs,nshw->nfhw", self.kernel, blocks) / steps
-        entered: Tensor = self.to_coarse(middle) + self.from_blocks(levels.clamp(-8, 8))
-        return entered
+        self.to_coarse.levels = (torch.einsum("fs,nshw->nfhw", self.kernel, blocks) / steps).clamp(-8, 8)
+        return super().forward(planes, tables)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import click
 from export.calibrate import doubt
 from export.reach import reach
 from export.to_onnx import exported
+from jpegfilter.engines.views import VIEWS
 from jpegfilter.errors import UsageError
 from jpegfilter.training import checkpoint, data
 from jpegfilter.weights import card as cards
@@ -51,7 +52,11 @@ def _scores(files: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
 )
 @click.option("--data", "trained_on", required=True, help="What it was trained on, with licences, in one line.")
 @click.option(
-    "--views", type=click.IntRange(1, 8), default=1, show_default=True, help="Mirror images whose results are averaged."
+    "--views",
+    type=click.IntRange(1, VIEWS),
+    default=1,
+    show_default=True,
+    help="Mirror images whose results are averaged.",
 )
 @click.option("--scores", multiple=True, metavar="NAME=FILE", help="Scores of a test set, by `evaluate --json`.")
 def main(source: Path, name: str, images: Path, trained_on: str, views: int, scores: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from jpegfilter.engines import views
 from jpegfilter.jpeg import bounds, dct, tables
 from jpegfilter.jpeg.types import Floats, Table
+from jpegfilter.networks import inputs_of
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
 from jpegfilter.training.degradation import Step, compress
@@ -52,12 +53,10 @@ def _errors(estimate: Tensor, truth: Tensor, table: Tensor) -> Tensor:
 @torch.no_grad()
 def _restored(network: nn.Module, planes: Tensor, told: Tensor, count: int) -> Tensor:
     """Return the restored planes `(3, H, W)` of `(1, 3, H, W)`, the mean of `count` views, as the engine makes it."""
-    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
 
     def restore(seen: Floats, tables: Sequence[Table]) -> Floats:
         steps = torch.from_numpy(np.stack(tables))[None].float()
-        given = {"planes": torch.from_numpy(seen)[None], "tables": steps}
-        restored: Floats = network(*(given[name] for name in names))[0].numpy()
+        restored: Floats = network(*inputs_of(network, planes=torch.from_numpy(seen)[None], tables=steps))[0].numpy()
         return restored
 
     luma, chroma = told[0].numpy().astype(np.uint16)

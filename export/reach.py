@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from jpegfilter.jpeg import tables
+from jpegfilter.networks import inputs_of
 from jpegfilter.training.data import Photos
 from jpegfilter.training.degradation import Step
 from jpegfilter.training.validation import central_crop, table_row
@@ -33,18 +34,17 @@ def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -
         farthest: the halo beyond which nothing can change, by the network's construction.
         multiple: what halos are multiples of.
     """
-    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
     crops = [central_crop(image) for image in photos.images]
     crops = [rgb for rgb in crops if min(rgb.shape[-2:]) >= _TILE + 2 * farthest]
     needed = multiple if crops else farthest
     for rgb in crops:
         for quality in QUALITIES:
             step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), "4:2:0")
-            given = {"planes": step(rgb), "tables": step.tables}
-            whole = _middle(network(*(given[name] for name in names)), _TILE)
+            planes = step(rgb)
+            whole = _middle(network(*inputs_of(network, planes=planes, tables=step.tables)), _TILE)
             while needed < farthest:
-                seen = given | {"planes": _middle(given["planes"], _TILE + 2 * needed).contiguous()}
-                part = _middle(network(*(seen[name] for name in names)), _TILE)
+                seen = _middle(planes, _TILE + 2 * needed).contiguous()
+                part = _middle(network(*inputs_of(network, planes=seen, tables=step.tables)), _TILE)
                 if float((part - whole).abs().max()) <= TOLERANCE:
                     break
                 needed += multiple

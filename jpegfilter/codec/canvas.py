@@ -34,11 +34,15 @@ class Canvas:
             height, width = pixels.shape[:2]
             self._pixels[top : top + height, left : left + width] = pixels
 
-    def image(self) -> Image.Image:
-        """Return the picture for Pillow; of 16 bits only where it is gray and opaque (Pillow has no other)."""
+    def image(self, *, opaque: bool = False) -> Image.Image:
+        """Return the picture for Pillow; of 16 bits only where it is gray, and without opacity (Pillow has no other).
+
+        Args:
+            opaque: leave the opacity out.
+        """
         if self._image is None:
             return Image.fromarray(self.pixels()[..., 0])
-        if self.alpha is None:
+        if self.alpha is None or opaque:
             return self._image
         image = self._image.copy()
         image.putalpha(Image.fromarray(self.alpha))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,4 +97,4 @@ def read(path: Path, *, max_pixels: int = MAX_PIXELS) -> Raster:
         raise UnsupportedError("a picture that Pillow opens", str(error), "make it smaller, or a JPEG") from error
     except _DAMAGE as error:
         raise BrokenImageError("a whole picture", str(error), "the file is damaged") from error
-    return Raster(raster.pixels, raster.alpha, raster.metadata, lost)
+    return replace(raster, complaints=lost)

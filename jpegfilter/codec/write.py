@@ -142,14 +142,14 @@ def encode(canvas: Canvas, metadata: Metadata, options: WriteOptions, file: Bina
         raise OutputError(f"at most {kind.limit} samples a side in {kind.name}", size, "choose another format")
     if not options.keep_metadata:
         metadata = Metadata(icc=metadata.icc)
-    if canvas.alpha is not None and (kind.name == "jpeg" or options.bits == 16):
+    opaque = kind.name == "jpeg" or options.bits == 16
+    if canvas.alpha is not None and opaque:
         lost.append("transparency, which is not written into " + ("16-bit files" if options.bits == 16 else "a JPEG"))
-        canvas.alpha = None
     if options.bits == 16 and canvas.channels > 1:
         if canvas.channels == 4:
             raise OutputError("gray or RGB for 16 bits", "CMYK", "choose 8 bits")
         return lost + sixteen.encode(canvas.pixels(), metadata, kind.name, file)
-    image = canvas.image()
+    image = canvas.image(opaque=opaque)
     if image.mode == "CMYK" and not kind.cmyk:
         image, metadata = rgb_from_cmyk(image, metadata)
         lost.append("CMYK became RGB, which is what this format holds")

@@ -12,7 +12,7 @@ class Engine(Protocol):
     """Restores Y, Cb and Cr.
 
     Attributes:
-        halo: samples around a tile that can change its result; a tile with so much around it equals the whole.
+        halo: samples around a tile; what lies farther off changes nothing of it that an 8-bit picture can show.
         multiple: heights and widths must be multiples of this.
         description: device and threads, for people.
         doubt: standard deviation of the result's own error in each DCT coefficient of luma and of chroma, `(2, 8, 8)`,

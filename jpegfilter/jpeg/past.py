@@ -164,9 +164,12 @@ def find(parts: Sequence[Floats], header: Table | None) -> Past | None:
     last = header.reshape(64).astype(np.float32) if header is not None else np.zeros(64, np.float32)
     finest = min(_FINEST, tables.estimate_quality(header) - _FINER) if header is not None else _FINEST
     qualities = range(5, finest + 1)
+    if not qualities:
+        return None
+    rows, columns = _likely_phases([part.T for part in parts]), _likely_phases(parts)
     best: Past | None = None
-    for top in _likely_phases([part.T for part in parts]):
-        for left in _likely_phases(parts):
+    for top in rows:
+        for left in columns:
             same = top == left == 0
             ruled = last if same else np.zeros_like(last)
             stir = np.square(last if same else np.full_like(last, np.minimum(last, _STIR).mean())) / 12

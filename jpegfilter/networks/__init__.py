@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from torch import Tensor, nn
+
 from jpegfilter.errors import UsageError
 from jpegfilter.networks.fast_arcnn import FastArcnn
 from jpegfilter.networks.table_unet import TableUnet
 
-__all__ = ["NETWORKS", "FastArcnn", "Network", "TableUnet", "build"]
+__all__ = ["NETWORKS", "FastArcnn", "Network", "TableUnet", "build", "inputs_of"]
 
 Network: TypeAlias = FastArcnn | TableUnet
 
@@ -28,3 +30,10 @@ def build(name: str, widths: dict[str, int]) -> Network:
         return NETWORKS[name](**widths)
     except TypeError as error:
         raise UsageError(f"widths of {name}", str(error), "correct the recipe") from error
+
+
+def inputs_of(network: nn.Module, *, planes: Tensor, tables: Tensor) -> tuple[Tensor, ...]:
+    """Return what a network reads of planes and tables, in its order."""
+    given = {"planes": planes, "tables": tables}
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
+    return tuple(given[name] for name in names)

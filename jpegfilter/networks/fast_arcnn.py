@@ -78,6 +78,7 @@ class FastArcnn(nn.Module):
     """
 
     inputs = ("planes",)
+    matrices: tuple[str, ...] = ()
 
     def __init__(self, *, width: int = 48, shrunk: int = 32, narrow: int = 16) -> None:
         super().__init__()

@@ -114,6 +114,12 @@ class TableUnet(nn.Module):
         self.scale = _SCALE
 
     @property
+    def matrices(self) -> tuple[str, ...]:
+        """Names of the parameters that Muon moves: the convolutions inside, neither the first nor the last."""
+        inner = (name for name, module in self.named_modules() if isinstance(module, Convolution))
+        return tuple(f"{name}.matrix" for name in inner if name not in ("enter", "leave"))
+
+    @property
     def multiple(self) -> int:
         """What heights and widths must be multiples of."""
         return 4 * CELL
@@ -146,11 +152,6 @@ class TableUnet(nn.Module):
         twin.scale = 1.0
         return twin
 
-    def coarsest(self, middle: Tensor, planes: Tensor, tables: Tensor) -> Tensor:
-        """Return what enters the coarsest level: what the middle one passes on, and nothing of the input itself."""
-        entering: Tensor = self.to_coarse(middle)
-        return entering
-
     def join(self, kept: Tensor, up: Tensor) -> Tensor:
         """Return what goes on at a level, of what it had before and of what comes up."""
         return kept + up
@@ -171,7 +172,7 @@ class TableUnet(nn.Module):
         x = planes if self.scale == 1 else planes / self.scale
         fine = through(self.fine_down, self.enter(functional.pixel_unshuffle(x, CELL)))
         middle = through(self.middle_down, self.to_middle(fine))
-        coarse = through(self.coarse, self.coarsest(middle, planes, tables))
+        coarse = through(self.coarse, self.to_coarse(middle))
         middle = through(self.middle_up, self.join(middle, functional.pixel_shuffle(self.from_coarse(coarse), 2)))
         fine = through(self.fine_up, self.join(fine, functional.pixel_shuffle(self.from_middle(middle), 2)))
         change = functional.pixel_shuffle(self.leave(fine), CELL).float()

@@ -91,9 +91,8 @@ def _wanted(engine: Engine, region: Region, told: Told, size: tuple[int, int]) -
     return Region(wide.top - top, wide.left - left, wide.bottom, wide.right)
 
 
-def _run(engine: Engine, picture: Floats, region: Region, wanted: Region, told: Told, size: tuple[int, int]) -> Floats:
-    """Return the restored region of a picture of which `picture` `(3, H, W)` covers as much as `wanted` has."""
-    seen = tiling.within(wanted, height=size[0], width=size[1])
+def _run(engine: Engine, picture: Floats, region: Region, wanted: Region, seen: Region, told: Told) -> Floats:
+    """Return the restored region of a picture `(3, H, W)` that covers `seen`: what of `wanted` lies inside it."""
     whole = tiling.mirror(picture, wanted, seen, multiple=engine.multiple)
     restored = engine.restore(whole, told.tables)
     return restored[:, *tiling.window(region, wanted)]
@@ -115,7 +114,7 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     wanted = _wanted(engine, region, told, image.grid)
     seen = tiling.within(wanted, height=height, width=width)
     pictures = components.to_pictures(planes[:, *tiling.window(seen, wide)], image)
-    restored = components.from_pictures([_run(engine, p, region, wanted, told, image.grid) for p in pictures], image)
+    restored = components.from_pictures([_run(engine, p, region, wanted, seen, told) for p in pictures], image)
     if options.project and told.from_file:
         restored = _project(restored, image, region, engine.doubt if options.doubt else None)
     if options.strength < 1:
@@ -132,7 +131,7 @@ def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progre
     canvas = Canvas(image.width, image.height, channels=components.channels(image.model), bits=options.bits)
     height, width = image.grid
     step = tiling.common_step(image.mcu, engine.multiple)
-    told = of_jpeg(image, options.quality)
+    told = of_jpeg(image, options.quality if options.strength else "header")  # nobody is told at strength 0
     done = 0
     for region in tiling.tiles(height, width, side=options.tile, step=step):
         planes = restore_region(image, region, engine, options, told)
@@ -157,7 +156,7 @@ def _restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: Re
     picture = (
         np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
     )
-    restored = _run(engine, picture, region, wanted, told, (height, width))
+    restored = _run(engine, picture, region, wanted, seen, told)
     restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
     plain = plain[:, *tiling.window(region, seen)]
     blend: Floats = plain + np.float32(options.strength) * (restored - plain)

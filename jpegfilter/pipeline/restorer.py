@@ -87,6 +87,8 @@ class Restorer:
         self.options = options or RestoreOptions()
         self.max_pixels = max_pixels
         self.engine: Engine = open_network(engine or EngineOptions())
+        # The transforms run on one thread: BLAS's idle threads spin, and would take the cores from the network's,
+        # a third of the whole time.
         self._blas = ThreadpoolController().select(user_api="blas")
 
     def _of_jpeg(self, path: Path, *, bits: int, progress: Progress | None = None) -> _Result:
@@ -105,10 +107,6 @@ class Restorer:
         return _Result(canvas, source.metadata, (*source.complaints, *notes))
 
     def _of_file(self, path: Path, *, bits: int, progress: Progress | None = None) -> _Result:
-        """Return a file's restored picture, the transforms on one thread.
-
-        BLAS's idle threads spin, and would take the cores from the network's: a third of the whole time.
-        """
         if raster.is_raster(path):
             return self._of_raster(raster.read(path, max_pixels=self.max_pixels), bits=bits, progress=progress)
         return self._of_jpeg(path, bits=bits, progress=progress)

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from jpegfilter.jpeg import dct
-from jpegfilter.jpeg.color import CENTRE, RGB_FROM_YCBCR, YCBCR_FROM_RGB
+from jpegfilter.jpeg.color import CENTRE, RGB_FROM_YCBCR
 from jpegfilter.jpeg.sampling import FACTORS
+from jpegfilter.training.losses import clean_planes, mix
 
 _SHIFT = 16
 """Fraction bits of libjpeg's color conversion."""
@@ -114,14 +115,7 @@ def compress(rgb: Tensor, luma: Tensor, chroma: Tensor, *, sampling: str) -> Com
 
 def _to_rgb(planes: Tensor) -> Tensor:
     """Return 8-bit RGB of level-shifted planes, as a decoder writes it."""
-    matrix = torch.tensor(RGB_FROM_YCBCR, dtype=planes.dtype, device=planes.device)
-    return (torch.einsum("oc,nchw->nohw", matrix, planes) + CENTRE).round().clamp(0, 255).to(torch.uint8)
-
-
-def _to_planes(rgb: Tensor) -> Tensor:
-    """Return level-shifted planes of 8-bit RGB, not rounded."""
-    matrix = torch.tensor(YCBCR_FROM_RGB, dtype=torch.float32, device=rgb.device)
-    return torch.einsum("oc,nchw->nohw", matrix, rgb.float() - CENTRE)
+    return (mix(planes, RGB_FROM_YCBCR) + CENTRE).round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +197,7 @@ def degrade(rgb: Tensor, last: Step, past: Past | None, *, patch: int) -> Degrad
     top, left = past.offset
     side = patch + 32 if past.found else patch
     rgb, seen = _crop(rgb, top, left, side), _crop(seen, top, left, side)
-    planes = last(seen) if past.again else _to_planes(seen)
+    planes = last(seen) if past.again else clean_planes(seen)
     if not past.found:
         return Degraded(planes, last.tables.to(rgb.device), rgb)
     top, left = -top % dct.BLOCK, -left % dct.BLOCK  # the first whole blocks of the first compression

@@ -6,8 +6,8 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from jpegfilter.errors import UsageError
-from jpegfilter.networks import build
+from jpegfilter.networks import build, inputs_of
 from jpegfilter.training import checkpoint, losses
 from jpegfilter.training.checkpoint import Checkpoint
 from jpegfilter.training.data import Patches, Photos, draw
@@ -63,25 +63,28 @@ def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]
 def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterator[Patches]:
     """Yield the batches of steps `first` up to `last`, drawn ahead by a thread of their own."""
     with ThreadPoolExecutor(1) as pool:
-        ahead = deque(pool.submit(draw, photos, recipe, step=step) for step in range(first, min(first + _AHEAD, last)))
+
+        def submit(step: int) -> Future[Patches]:
+            return pool.submit(draw, photos, recipe.at(step)[0], step=step)
+
+        ahead = deque(submit(step) for step in range(first, min(first + _AHEAD, last)))
         for step in range(first + _AHEAD, last + _AHEAD):
             if not ahead:
                 return
             batch = ahead.popleft().result()
             if step < last:
-                ahead.append(pool.submit(draw, photos, recipe, step=step))
+                ahead.append(submit(step))
             yield batch
 
 
-def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter]) -> list[torch.optim.Optimizer]:
-    """Return what moves the parameters: Adam, and Muon for the matrices between the first and the last convolution.
+def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter], matrices: Sequence[str]) -> list[torch.optim.Optimizer]:
+    """Return what moves the parameters: Adam, and where the recipe says so Muon for the network's `matrices`.
 
     Each group's "factor" is what the recipe's rate is multiplied by.
     """
-    inner = [n for n in names if n.endswith("matrix") and not n.startswith(("enter.", "leave."))]
-    if recipe.optimizer == "muon" and not inner:
+    if recipe.optimizer == "muon" and not matrices:
         raise UsageError("a network with matrices for Muon", recipe.network, 'say optimizer = "adam" in the recipe')
-    inner = inner if recipe.optimizer == "muon" else []
+    inner = matrices if recipe.optimizer == "muon" else ()
     rest = [parameter for name, parameter in names.items() if name not in inner]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.Adam([{"params": rest, "factor": 1.0}], betas=(recipe.beta1, recipe.beta2), fused=True)
@@ -103,9 +106,10 @@ def _recall(optimizer: torch.optim.Optimizer, names: dict[str, nn.Parameter], mo
             owner, _, entry = key.rpartition(".")
             if owner != name:
                 continue
-            # Laid out in memory as the parameter is: fused Adam walks both alike.
-            like = torch.empty_like(parameter, requires_grad=False) if value.dim() else torch.empty_like(value)
-            state[entry] = like.copy_(value) if value.dim() else value.to(parameter.device)
+            if value.dim():  # laid out in memory as the parameter is: fused Adam walks both alike
+                state[entry] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            else:
+                state[entry] = value.to(parameter.device)
         optimizer.state[parameter] = state
 
 
@@ -124,14 +128,13 @@ class Run:
             self.network.load_state_dict(state.weights)
             self.step = state.step
         self.network.to(self.device)
-        self.inputs: tuple[str, ...] = self.network.inputs
         for parameter in self.network.parameters():
             if parameter.dim() == _CONVOLUTION:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.names = dict(self.network.named_parameters())
         source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
         self.average = {name: source[name].detach().clone().to(self.device) for name in self.names}
-        self.optimizers = _optimizers(recipe, self.names)
+        self.optimizers = _optimizers(recipe, self.names, self.network.matrices)
         for optimizer in self.optimizers:
             if state is not None and state.moments:
                 _recall(optimizer, self.names, state.moments)
@@ -152,15 +155,16 @@ class Run:
 
     def advance(self, batch: Patches) -> Tensor:
         """Take one optimizer step and return its loss."""
+        recipe, rate = self.recipe.at(self.step)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.recipe.rate(self.step) * group["factor"]
+                group["lr"] = rate * group["factor"]
         rgb = batch.rgb.to(self.device, non_blocking=True)
-        shown = degrade(rgb, batch.last, batch.past, patch=self.recipe.patch)
-        given = {"planes": shown.planes.contiguous(memory_format=torch.channels_last), "tables": shown.tables}
+        shown = degrade(rgb, batch.last, batch.past, patch=recipe.patch)
+        planes = shown.planes.contiguous(memory_format=torch.channels_last)
         with _autocast(self.device):
-            restored = self.forward(*(given[name] for name in self.inputs))
-        loss = losses.loss(self.recipe.loss, restored, losses.clean_planes(shown.clean))
+            restored = self.forward(*inputs_of(self.network, planes=planes, tables=shown.tables))
+        loss = losses.loss(recipe.loss, restored, losses.clean_planes(shown.clean))
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -186,15 +190,16 @@ def train(photos: Photos, held_out: Photos, run: Run) -> None:
         count += 1
         now = time.monotonic()
         if run.step % options.log_every == 0:
-            speed = count * recipe.batch / (now - logged)
+            current, rate = recipe.at(run.step - 1)
+            speed = count * current.batch / (now - logged)
             LOG.info(
                 "step %d of %d, rate %.0e, loss %.3e, %.0f patches/s, %.2f Mpx/s, %.1f %% waiting",
                 run.step,
                 recipe.steps,
-                recipe.rate(run.step - 1),
+                rate,
                 total.item() / count,
                 speed,
-                speed * recipe.patch**2 / 1e6,
+                speed * current.patch**2 / 1e6,
                 100 * waited / (now - logged),
             )
             waited, count, logged = 0.0, 0, now

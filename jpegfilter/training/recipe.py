@@ -21,11 +21,13 @@ class Phase:
         rate: learning rate at its beginning.
         patches: its length.
         end: learning rate at its end, reached along half a cosine; None keeps `rate`.
+        changes: entries of the recipe that have other values meanwhile, such as "patch".
     """
 
     rate: float
     patches: int
     end: float | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def at(self, seen: int) -> float:
         """Return the learning rate after `seen` patches of this phase."""
@@ -104,17 +106,23 @@ class Recipe:
     @property
     def steps(self) -> int:
         """Optimizer steps from beginning to end."""
-        return sum(phase.patches for phase in self.phases) // self.batch
+        return sum(phase.patches // self.within(phase).batch for phase in self.phases)
 
-    def rate(self, step: int) -> float:
-        """Return the learning rate of step `step`, counted from 0."""
-        seen = step * self.batch
-        warmth = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+    def within(self, phase: Phase) -> Recipe:
+        """Return the recipe as it is during one of its phases."""
+        return dataclasses.replace(self, **phase.changes)
+
+    def at(self, step: int) -> tuple[Recipe, float]:
+        """Return the recipe as it is at step `step`, counted from 0, and the learning rate."""
+        begun = 0
         for phase in self.phases:
-            if seen < phase.patches:
-                return warmth * phase.at(seen)
-            seen -= phase.patches
-        return self.phases[-1].at(self.phases[-1].patches)
+            current = self.within(phase)
+            steps = phase.patches // current.batch
+            if step < begun + steps or phase is self.phases[-1]:
+                break
+            begun += steps
+        warmth = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        return current, warmth * phase.at((step - begun) * current.batch)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, for a checkpoint or a card."""
@@ -135,6 +143,7 @@ def from_dict(values: dict[str, Any]) -> Recipe:
                 values[name] = tuple(values[name])
         recipe = Recipe(**values)
         wrong = _mistakes(recipe)
+        wrong += [mistake for phase in recipe.phases for mistake in _mistakes(recipe.within(phase)) if not wrong]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError("a training recipe", str(error), "compare it with the recipes that ship") from error
     if wrong:
@@ -172,9 +181,15 @@ def _mistakes(recipe: Recipe) -> list[str]:
 
 
 def load(path: Path) -> Recipe:
-    """Read a recipe from a TOML file; raises `UsageError` where it is not one."""
+    """Read a recipe from a TOML file; raises `UsageError` where it is not one.
+
+    An entry `base` names another recipe in the same folder, whose entries hold where the file has none of its own.
+    """
     try:
-        return from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "base" in values:
+            values = tomllib.loads(path.with_name(f"{values.pop('base')}.toml").read_text(encoding="utf-8")) | values
+        return from_dict(values)
     except (OSError, ValueError) as error:
         raise UsageError(f"a training recipe in {path}", str(error), "name a TOML file") from error
 

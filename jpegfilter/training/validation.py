@@ -10,6 +10,7 @@ from torch.func import functional_call
 
 from jpegfilter.jpeg import tables
 from jpegfilter.jpeg.types import Table
+from jpegfilter.networks import inputs_of
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
 from jpegfilter.training.degradation import Step
@@ -49,7 +50,6 @@ def gains(
     Args:
         weights: parameters to use in the place of the network's own.
     """
-    inputs: tuple[str, ...] = network.inputs  # type: ignore[assignment]
     result = {}
     for quality in qualities:
         plain, restored = [], []
@@ -57,8 +57,8 @@ def gains(
             rgb = central_crop(image).to(device)
             step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), sampling)
             planes, clean = step(rgb), losses.clean_planes(rgb)
-            given = {"planes": planes, "tables": step.tables.to(device)}
-            out = functional_call(network, weights, tuple(given[name] for name in inputs))
+            given = inputs_of(network, planes=planes, tables=step.tables.to(device))
+            out = functional_call(network, weights, given)
             plain.append(_psnr(losses.rgb_error(planes, clean)))
             restored.append(_psnr(losses.rgb_error(out, clean)))
         before = sum(plain) / len(plain)

@@ -71,6 +71,22 @@ def test_stopped_and_resumed_equals_uninterrupted(photos, start):
     assert_equal(checkpoint.load(rest.options.out), checkpoint.load(whole.options.out))
 
 
+def test_larger_patches_may_follow_smaller_ones(photos, recipe, start):
+    """Resumed within or before a phase of other patches a run ends as if never stopped."""
+    changes = {"patch": 64, "batch": 1, "loss": "l1"}
+    phases = [{"rate": 1e-3, "patches": 4}, {"rate": 1e-4, "patches": 3, "changes": changes}]
+    whole = start("whole", made=recipe(phases=phases))
+    loop.train(photos, photos, whole)
+    assert whole.step == 5
+    for stops in ((1, 5), (3, 5)):
+        for part, last in enumerate(stops):
+            run = start("parts", resumed=part > 0, made=None if part else recipe(phases=phases))
+            for step in range(run.step, last):
+                run.advance(data.draw(photos, run.recipe.at(step)[0], step=step))
+            run.save()
+        assert_equal(checkpoint.load(run.options.out), checkpoint.load(whole.options.out))
+
+
 def test_time_is_up_after_a_whole_step_and_nothing_is_lost(photos, start):
     whole = start("whole")
     loop.train(photos, photos, whole)
@@ -202,7 +218,7 @@ def test_matrices_have_their_own_rate(photos, recipe, start):
     for step in range(6):
         run.advance(data.draw(photos, run.recipe, step=step))
         rates = [group["lr"] for optimizer in run.optimizers for group in optimizer.param_groups]
-        assert rates == pytest.approx([run.recipe.rate(step), 7 * run.recipe.rate(step)])
+        assert rates == pytest.approx([run.recipe.at(step)[1], 7 * run.recipe.at(step)[1]])
 
 
 def test_adam_alone_moves_everything_where_the_recipe_says_so(photos, recipe, start):

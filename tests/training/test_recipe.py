@@ -104,14 +104,32 @@ def test_file_that_is_no_recipe_is_a_usage_error(tmp_path):
 
 def test_steps_are_whole_batches(recipe):
     assert recipe().steps == 6
-    assert recipe(batch=5).steps == 2
+    assert recipe(batch=4).steps == 3
+    assert recipe(batch=5).steps == 1  # a phase's rest is not mixed with the next
 
 
 def test_rate_follows_the_patches_seen(recipe):
     made = recipe(phases=[{"rate": 3.0, "patches": 8}, {"rate": 2.0, "patches": 4}, {"rate": 1.0, "patches": 2}])
-    assert [made.rate(step) for step in range(9)] == [3, 3, 3, 3, 2, 2, 1, 1, 1]
+    assert [made.at(step)[1] for step in range(9)] == [3, 3, 3, 3, 2, 2, 1, 1, 1]
     odd = recipe(batch=3, phases=[{"rate": 2.0, "patches": 4}, {"rate": 1.0, "patches": 5}])
-    assert [odd.rate(step) for step in range(4)] == [2, 2, 1, 1]
+    assert [odd.at(step)[1] for step in range(4)] == [2, 1, 1, 1]
+
+
+def test_phase_changes_the_recipe_while_it_lasts(recipe):
+    changes = {"patch": 64, "batch": 3, "low_quality": [1, 9]}
+    made = recipe(phases=[{"rate": 2.0, "patches": 4}, {"rate": 1.0, "patches": 6, "end": 0.0, "changes": changes}])
+    assert made.steps == 2 + 2
+    assert [made.at(step)[0].patch for step in range(5)] == [32, 32, 64, 64, 64]
+    assert [made.at(step)[0].batch for step in range(5)] == [2, 2, 3, 3, 3]
+    assert list(made.at(3)[0].low_quality) == [1, 9]
+    assert [made.at(step)[1] for step in range(5)] == pytest.approx([2, 2, 1, 0.5, 0])
+    assert made.at(0)[0] == made
+
+
+@pytest.mark.parametrize("changes", [{"patch": 40}, {"batch": 0}, {"loss": "l3"}, {"patches": 1}, 7])
+def test_changes_of_no_use_are_a_usage_error(recipe, changes):
+    with pytest.raises(UsageError):
+        recipe(phases=[{"rate": 1.0, "patches": 8, "changes": changes}])
 
 
 @pytest.mark.parametrize("patches", [12, 24, 120, 6])
@@ -147,23 +165,23 @@ def test_cosine_leads_from_rate_to_end():
 def test_rate_may_fall_to_nothing_or_rise(recipe):
     falling = recipe(phases=[{"rate": 1.0, "patches": 8, "end": 0.0}])
     rising = recipe(phases=[{"rate": 1.0, "patches": 8, "end": 2.0}])
-    assert [falling.rate(step) for step in (0, 2, 4, 9)] == pytest.approx([1, 0.5, 0, 0])
-    assert [rising.rate(step) for step in (0, 2, 4, 9)] == pytest.approx([1, 1.5, 2, 2])
+    assert [falling.at(step)[1] for step in (0, 2, 4, 9)] == pytest.approx([1, 0.5, 0, 0])
+    assert [rising.at(step)[1] for step in (0, 2, 4, 9)] == pytest.approx([1, 1.5, 2, 2])
 
 
 def test_each_phase_has_its_own_cosine(recipe):
     made = recipe(phases=[{"rate": 4.0, "patches": 8, "end": 2.0}, {"rate": 1.0, "patches": 4, "end": 0.5}])
     low, high = (1 - math.sqrt(0.5)) / 2, (1 + math.sqrt(0.5)) / 2
     expected = [4, 2 + 2 * high, 3, 2 + 2 * low, 1, 0.75, 0.5, 0.5]
-    assert [made.rate(step) for step in range(8)] == pytest.approx(expected)
+    assert [made.at(step)[1] for step in range(8)] == pytest.approx(expected)
 
 
 def test_rate_rises_to_the_phases_in_equal_steps(recipe):
     phases = [{"rate": 3.0, "patches": 16, "end": 1.0}]
     cold, warm = recipe(phases=phases), recipe(phases=phases, warm_up=5)
-    assert warm.rate(0) > 0
+    assert warm.at(0)[1] > 0
     for step in range(10):
-        assert warm.rate(step) == pytest.approx(cold.rate(step) * min(1, (step + 1) / 5))
+        assert warm.at(step)[1] == pytest.approx(cold.at(step)[1] * min(1, (step + 1) / 5))
 
 
 def test_scaling_keeps_the_ends(recipe):
