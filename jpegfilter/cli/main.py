@@ -18,6 +18,7 @@ COMMANDS = {
     "models": ("jpegfilter.cli.models", "models"),
     "evaluate": ("jpegfilter.cli.evaluate", "evaluate_command"),
     "train": ("jpegfilter.cli.train", "train"),
+    "gimp": ("jpegfilter.cli.gimp", "gimp"),
     "completion": ("jpegfilter.cli.completion", "completion"),
 }
 """Module and attribute of each command."""

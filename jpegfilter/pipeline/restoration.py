@@ -164,7 +164,12 @@ def _restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: Re
 
 
 def restore_pixels(
-    pixels: Pixels, engine: Engine, options: RestoreOptions, progress: Progress | None = None
+    pixels: Pixels,
+    engine: Engine,
+    options: RestoreOptions,
+    progress: Progress | None = None,
+    *,
+    told: Told | None = None,
 ) -> tuple[Canvas, bool]:
     """Return restored pixels that came without their JPEG file, and whether there was anything to restore.
 
@@ -172,8 +177,9 @@ def restore_pixels(
 
     Args:
         pixels: `(H, W, 1)` or `(H, W, 3)`, 8 or 16 bits.
+        told: what the network is told; otherwise what the options say or the pixels show.
     """
-    told = of_pixels(pixels, options.quality)
+    told = told or of_pixels(pixels, options.quality)
     height, width, channels = pixels.shape
     canvas = Canvas(width, height, channels=channels, bits=options.bits)
     step = (engine.multiple * 8, engine.multiple * 8)
