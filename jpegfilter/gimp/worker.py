@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import lru_cache
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from jpegfilter.gimp import parasite
 from jpegfilter.jpeg.types import Floats, Pixels
 from jpegfilter.pipeline import layer
 from jpegfilter.pipeline.layer import Layer
-from jpegfilter.pipeline.restoration import RestoreOptions
+from jpegfilter.pipeline.restoration import Progress, RestoreOptions
 
 PROTOCOL = 1
 """Number of the protocol: a plug-in that speaks another is asked to be installed again."""
@@ -62,27 +63,33 @@ def _layer(request: dict[str, Any], content: bytes) -> Layer:
     return Layer(_samples(request, content), Path(path) if path else None, remembered)
 
 
-def answer(request: dict[str, Any], content: bytes, send: Any) -> bytes | None:
-    """Return the restored samples of a request, or None where it asked for less; `send` takes messages before them.
+def answer(
+    request: dict[str, Any], content: bytes, progress: Progress | None = None
+) -> tuple[dict[str, Any], bytes | None]:
+    """Return the answer to a request, and the restored samples, or None where there are none.
 
     Args:
         request: `do` ("look": say what the layer would be restored from; "restore"), `height`, `width`, `channels`
             (1 to 4), `type` of the samples ("u8", or "float" with 0..1), `file` and `jpeg_settings` (the bytes of
             GIMP's parasite) or None, `model`, `strength` 0..1, `quality` 0 (automatic) to 100.
+        content: the samples.
 
     Raises:
         JpegFilterError: what was asked for cannot be done.
     """
-    given = _layer(request, content)
-    options = RestoreOptions(strength=float(request["strength"]), quality=int(request["quality"]) or "auto")
-    engine = _engine(str(request["model"]))
+    try:
+        given = _layer(request, content)
+        options = RestoreOptions(strength=float(request["strength"]), quality=int(request["quality"]) or "auto")
+        model, only_look = str(request["model"]), request["do"] == "look"
+    except (KeyError, ValueError, TypeError) as error:
+        raise UsageError("a request of the plug-in's", repr(error), "run: jpegfilter gimp install") from error
+    engine = _engine(model)
     found = layer.basis(given, engine, options)
-    if request["do"] == "look" or found.kind == "nothing":
-        send({"kind": found.kind, "text": found.text})
-        return None
-    restored = layer.restore_layer(given, found, engine, options, lambda share: send({"progress": share}))
-    send({"kind": found.kind, "text": found.text, "bytes": restored.nbytes})
-    return restored.tobytes()
+    said = {"kind": found.kind, "text": found.text}
+    if only_look or found.kind == "nothing":
+        return said, None
+    restored = layer.restore_layer(given, found, engine, options, progress).tobytes()
+    return said | {"bytes": len(restored)}, restored
 
 
 def _serve(connection: Connection) -> None:
@@ -96,20 +103,17 @@ def _serve(connection: Connection) -> None:
         send({"error": "the plug-in and the program are of different versions; run: jpegfilter gimp install"})
         return
     content = connection.recv_bytes()
+    restored = None
     with _ending_when_hung_up(connection):
         try:
-            result = answer(request, content, send)
+            said, restored = answer(request, content, lambda share: send({"progress": share}))
         except JpegFilterError as error:
-            send({"error": str(error)})
-            return
+            said = {"error": str(error)}
         except MemoryError:
-            send({"error": "not enough memory; close other pictures"})
-            return
-        except (KeyError, ValueError, TypeError) as error:
-            send({"error": str(UsageError("a request of the plug-in's", repr(error), "run: jpegfilter gimp install"))})
-            return
-    if result is not None:
-        connection.send_bytes(result)
+            said = {"error": "not enough memory; close other pictures"}
+    send(said)
+    if restored is not None:
+        connection.send_bytes(restored)
 
 
 @contextlib.contextmanager
@@ -171,5 +175,9 @@ def serve(address: str, key: bytes, *, idle: float = IDLE) -> None:
     with Listener(address, authkey=key) as listener:
         rest = _Rest(idle, address)
         while True:
-            with contextlib.suppress(OSError, EOFError), listener.accept() as connection, rest.interrupted():
+            with (
+                contextlib.suppress(OSError, EOFError, AuthenticationError),
+                listener.accept() as connection,
+                rest.interrupted(),
+            ):
                 _serve(connection)

@@ -1,0 +1,3 @@
+"""What runs in a real GIMP is started by `real/run`, not by pytest."""
+
+collect_ignore = ["real"]
