@@ -68,12 +68,23 @@ class Basis:
         text: the same for people, one sentence.
         file: the file, where that is it.
         told: what the network is told, where that are pixels.
+        orientation: the EXIF orientation by which the editor turned the file's picture; 1 is not at all.
     """
 
     kind: Literal["file", "tables", "pixels", "nothing"]
     text: str
     file: Path | None = None
     told: Told | None = None
+    orientation: int = 1
+
+
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """Return pixels `(H, W, C)` as an EXIF orientation 1..8 wants them seen (CIPA DC-008, 4.6.4)."""
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    return pixels.swapaxes(0, 1) if orientation >= 5 else pixels
 
 
 def _is_unchanged(pixels: Pixels, plain: Pixels) -> bool:
@@ -112,13 +123,18 @@ def _of_file(layer: Layer, engine: Engine) -> Basis | None:
     tables_told = of_jpeg(image, "header").tables
     plain = restore_jpeg(file, engine, RestoreOptions(strength=0)).pixels()
     pixels = layer.pixels()
-    if plain.shape != pixels.shape:
-        return None
-    if _is_unchanged(pixels, plain):
+    orientation = file.header.metadata.orientation or 1
+    for way in sorted({1, orientation}):
+        seen = turned(plain, way)
+        if seen.shape != pixels.shape or not _is_unchanged(pixels, seen):
+            continue
         subsampled = f", {sampling.name(*chroma[0])}" if chroma and len(set(chroma)) == 1 else ""
         before = f", saved before at about {past.quality}" if past else ""
         quality = tables.estimate_quality(tables_told[0])
-        return Basis("file", f"from the file {layer.file.name} (quality {quality}{subsampled}{before})", layer.file)
+        text = f"from the file {layer.file.name} (quality {quality}{subsampled}{before})"
+        return Basis("file", text, layer.file, orientation=way)
+    if plain.shape != pixels.shape:
+        return None
     if past is None and _is_alike(pixels, plain):
         text = f"from the pixels, with the tables and blocks of {layer.file.name}, which they no longer are exactly"
         return Basis("tables", text, told=Told(tables_told))
@@ -160,7 +176,7 @@ def restore_layer(
         return out
     options = dataclasses.replace(options, bits=8 if out.dtype == np.uint8 else 16)
     if found.file is not None:
-        restored = restore_jpeg(read.read(found.file), engine, options, progress).pixels()
+        restored = turned(restore_jpeg(read.read(found.file), engine, options, progress).pixels(), found.orientation)
         before = None
     else:
         before = layer.pixels()

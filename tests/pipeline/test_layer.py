@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import data
 
 from jpegfilter import Restorer
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.jpeg import tables
-from jpegfilter.pipeline.layer import Layer, basis, restore_layer
+from jpegfilter.pipeline.layer import Layer, basis, restore_layer, turned
 from jpegfilter.pipeline.restoration import RestoreOptions
 
 CLEAN = np.ascontiguousarray(data.astronaut()[:200, 100:356])
@@ -199,3 +199,23 @@ def test_a_file_saved_twice_is_said_to_be(engine, tmp_path):
 
 def test_paths_are_as_the_editor_gives_them(engine):
     assert basis(Layer(CLEAN, Path("/no/such/file.jpg")), engine, OPTIONS).kind == "nothing"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turning_is_pillows(orientation):
+    image = Image.fromarray(CLEAN[:24, :40])
+    image.getexif()[0x0112] = orientation
+    assert np.array_equal(turned(CLEAN[:24, :40], orientation), np.array(ImageOps.exif_transpose(image)))
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_layer_turned_as_its_file_says_is_restored_from_it(orientation, engine, tmp_path):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(CLEAN).save(path, quality=10, exif=exif)
+    layer = Layer(np.ascontiguousarray(turned(shown(path), orientation)), path)
+    found = basis(layer, engine, OPTIONS)
+    assert (found.kind, found.orientation) == ("file", orientation)
+    assert np.array_equal(restore_layer(layer, found, engine, OPTIONS), turned(restored(path), orientation))
+    assert basis(Layer(shown(path), path), engine, OPTIONS).orientation == 1

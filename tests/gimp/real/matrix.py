@@ -6,6 +6,7 @@ Called by `run`, with the folder of the pictures and results as GIMP_MATRIX.
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from gi.repository import Babl, Gegl, Gimp, Gio
 
 FOLDER = Path(os.environ["GIMP_MATRIX"])
+RUNTIME = Path(os.environ["XDG_RUNTIME_DIR"])
 CASES = {}
 P = Gimp.Precision
 PRECISIONS = {
@@ -300,12 +302,6 @@ def two_layers_one_locked():
     return image, layer, {"drawables": [layer, other]}
 
 
-def workers():
-    """Return the process numbers of the workers that run."""
-    found = subprocess.run(["pgrep", "-f", "gimp worker"], capture_output=True, text=True, check=False)
-    return found.stdout.split()
-
-
 @case
 def killed():
     """The worker dies in the middle of a large picture."""
@@ -321,6 +317,26 @@ def killed():
 
 @case
 def after_killed():
+    return *opened("rgb.jpg"), {}
+
+
+@case
+def no_room():
+    """No worker runs, and the disk on which it would meet the plug-in is full."""
+    while subprocess.run(["pkill", "-KILL", "-f", "gimp worker"], check=False).returncode == 0:
+        time.sleep(0.2)  # what it holds is only free when it is gone
+    for folder in RUNTIME.glob("jpegfilter-*"):
+        shutil.rmtree(folder)
+    full = []
+    with contextlib.suppress(OSError):
+        while True:
+            (RUNTIME / f"full-{len(full)}").mkdir()
+            full.append(RUNTIME / f"full-{len(full)}")
+    return *opened("rgb.jpg"), {"after": lambda: [folder.rmdir() for folder in full]}
+
+
+@case
+def after_no_room():
     return *opened("rgb.jpg"), {}
 
 

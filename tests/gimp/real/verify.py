@@ -24,7 +24,7 @@ INSIDE = np.s_[32 : 32 + 90, 40 : 40 + 100]
 REFUSED = {
     "indexed": "indexed", "locked": "locked", "group": "group", "in-locked-group": "locked", "text": "text layer",
     "link": "linked", "mask-itself": "mask", "two-layers-one-locked": "locked", "clean": "no trace",
-    "killed": "as it was", "no-program": "gimp install", "broken-program": "gimp install",
+    "killed": "as it was", "no-room": "No space left", "no-program": "gimp install", "broken-program": "gimp install",
     "no-launcher": "gimp install", "other-version": "gimp install",
 }  # fmt: skip
 """Cases that leave the layer as it is, and what the message has in it."""
