@@ -307,8 +307,16 @@ def killed():
     """The worker dies in the middle of a large picture."""
     image, layer = opened("large.jpg")
 
+    def busy():
+        """Seconds of processor time that the worker has used."""
+        found = subprocess.run(["pgrep", "-f", "gimp worker"], capture_output=True, text=True, check=False).stdout
+        used = [Path("/proc", number, "stat").read_text().rpartition(")")[2].split()[11] for number in found.split()]
+        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
     def kill():
-        time.sleep(1.5)
+        before = busy()
+        while busy() < before + 1:
+            time.sleep(0.1)
         subprocess.run(["pkill", "-KILL", "-f", "gimp worker"], check=False)
 
     threading.Thread(target=kill, daemon=True).start()
