@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnxruntime.transformers import float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import Tensor, nn
 
 from jpegfilter.errors import WeightsError
@@ -52,6 +54,15 @@ def to_onnx(network: nn.Module) -> bytes:
         content = path.read_bytes()
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     return content
+
+
+def halved(content: bytes) -> bytes:
+    """Return the same file in float16, which reads and gives float32: for GPUs."""
+    model = OnnxModel(float16.convert_float_to_float16(onnx.load_from_string(content), keep_io_types=True))
+    model.topological_sort()
+    half: bytes = model.model.SerializeToString()
+    onnx.checker.check_model(onnx.load_from_string(half), full_check=True)
+    return half
 
 
 def difference(network: nn.Module, content: bytes, *, seed: int = 0) -> float:

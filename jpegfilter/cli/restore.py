@@ -154,6 +154,12 @@ def _batch(
     help="Follow the network less, the finer the file's quantization is.",
 )
 @click.option(
+    "--grain",
+    type=float,
+    default=RestoreOptions().grain,
+    help="Keep film grain: the share, 0 to 1, of the recorded detail that stays as it is.",
+)
+@click.option(
     "-f",
     "--format",
     "kind",
@@ -203,8 +209,9 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     count, threads = _jobs_and_threads(options["jobs"], options["threads"], len(jobs))
     bits = int(options["bits"])
     restoring = RestoreOptions(
-        options["strength"], options["project"], options["quality"], options["tile"], bits, options["doubt"]
-    )
+        options["strength"], options["project"], options["quality"], options["tile"], bits, options["doubt"],
+        options["grain"],
+    )  # fmt: skip
     writing = WriteOptions(options["kind"] or "png", bits, options["output_quality"], options["keep_metadata"])
     engine = EngineOptions(options["model"], options["device"], threads)
     restorer = Restorer(engine, restoring, max_pixels=_pixels(options["max_megapixels"]))

@@ -22,19 +22,21 @@ class Device:
         name: as on the command line.
         provider: ONNX Runtime's name of what drives it.
         label: for people.
+        half: runs a network in float16 where there is one.
     """
 
     name: str
     provider: str
     label: str
+    half: bool = False
 
 
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        Device("cuda", "CUDAExecutionProvider", "NVIDIA GPU (CUDA)"),
-        Device("rocm", "MIGraphXExecutionProvider", "AMD GPU (MIGraphX)"),
-        Device("directml", "DmlExecutionProvider", "GPU (DirectML)"),
+        Device("cuda", "CUDAExecutionProvider", "NVIDIA GPU (CUDA)", half=True),
+        Device("rocm", "MIGraphXExecutionProvider", "AMD GPU (MIGraphX)", half=True),
+        Device("directml", "DmlExecutionProvider", "GPU (DirectML)", half=True),
         Device("coreml", "CoreMLExecutionProvider", "Apple GPU or Neural Engine (Core ML)"),
         Device("cpu", "CPUExecutionProvider", "CPU"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -114,18 +115,32 @@ def _probe(engine: Network) -> Floats:
     return engine.restore(np.stack((ramp, ramp.T / 4, -ramp.T / 4)), [np.full((8, 8), 16, np.uint16)] * 2)
 
 
-def _open(card: Card, content: bytes, device: Device, number: int, threads: int) -> Network:
-    session = _session(content, device, number, threads)
-    if device.name == "cpu":
-        return Network(card, session, description=f"CPU, {threads} thread{'s' * (threads != 1)}")
-    engine = Network(card, session, description=f"{device.label} {number}")
-    reference = _open(card, content, DEVICES["cpu"], 0, threads)
-    difference = float(np.abs(_probe(engine) - _probe(reference)).max())
+def _proven(card: Card, device: Device, number: int, threads: int, *, half: bool, probe: Floats) -> Network:
+    """Return the engine on a device whose probe agrees with the CPU's; raises `DeviceError` otherwise."""
+    session = _session(weights.onnx_bytes(card, half=half), device, number, threads)
+    engine = Network(card, session, description=f"{device.label} {number}{', float16' * half}")
+    difference = float(np.abs(_probe(engine) - probe).max())
     if not difference <= _AGREEMENT:
         raise DeviceError(
             f"a {device.name} that computes", f"results {difference:.1f} steps off", "choose --device cpu"
         )
     return engine
+
+
+def _open(card: Card, device: Device, number: int, threads: int) -> Network:
+    """Return the engine on a device: in float16 where the device gains by it and comes out right."""
+    on_cpu = Network(
+        card,
+        _session(weights.onnx_bytes(card), DEVICES["cpu"], 0, threads),
+        description=f"CPU, {threads} thread{'s' * (threads != 1)}",
+    )
+    if device.name == "cpu":
+        return on_cpu
+    probe = _probe(on_cpu)
+    if device.half and card.half:
+        with contextlib.suppress(DeviceError):
+            return _proven(card, device, number, threads, half=True, probe=probe)
+    return _proven(card, device, number, threads, half=False, probe=probe)
 
 
 def open_network(options: EngineOptions) -> Network:
@@ -142,7 +157,6 @@ def open_network(options: EngineOptions) -> Network:
     import onnxruntime
 
     card = weights.find(options.model)
-    content = weights.onnx_bytes(card)
     threads = options.threads or devices.cores()
     listed = onnxruntime.get_available_providers()
     if options.device != "auto":
@@ -152,11 +166,11 @@ def open_network(options: EngineOptions) -> Network:
             raise DeviceError(
                 f"a working {device.name}", why, "choose --device cpu or auto; docs/gpu.md says what to install"
             )
-        return _open(card, content, device, number, threads)
+        return _open(card, device, number, threads)
     for device in DEVICES.values():
         if device.name != "cpu" and devices.is_plausible(device, listed):
             try:
-                return _open(card, content, device, 0, threads)
+                return _open(card, device, 0, threads)
             except DeviceError:
                 continue  # "auto" means that what does not work is passed over
-    return _open(card, content, DEVICES["cpu"], 0, threads)
+    return _open(card, DEVICES["cpu"], 0, threads)

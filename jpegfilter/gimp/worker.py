@@ -71,7 +71,7 @@ def answer(
     Args:
         request: `do` ("look": say what the layer would be restored from; "restore"), `height`, `width`, `channels`
             (1 to 4), `type` of the samples ("u8", or "float" with 0..1), `file` and `jpeg_settings` (the bytes of
-            GIMP's parasite) or None, `model`, `strength` 0..1, `quality` 0 (automatic) to 100.
+            GIMP's parasite) or None, `model`, `strength` and `grain` 0..1, `quality` 0 (automatic) to 100.
         content: the samples.
 
     Raises:
@@ -79,7 +79,11 @@ def answer(
     """
     try:
         given = _layer(request, content)
-        options = RestoreOptions(strength=float(request["strength"]), quality=int(request["quality"]) or "auto")
+        options = RestoreOptions(
+            strength=float(request["strength"]),
+            quality=int(request["quality"]) or "auto",
+            grain=float(request["grain"]),
+        )
         model, only_look = str(request["model"]), request["do"] == "look"
     except (KeyError, ValueError, TypeError) as error:
         raise UsageError("a request of the plug-in's", repr(error), "run: jpegfilter gimp install") from error

@@ -41,6 +41,7 @@ class RestoreOptions:
         tile: largest side of a tile in samples.
         bits: 8 or 16 bits a sample of the result.
         doubt: follow the network less, the finer a coefficient's step is (see `jpeg.bounds.trust`); with `project`.
+        grain: share, 0 to 1, of the recorded detail of the luma that is kept as it is (see `jpeg.bounds.keep_detail`).
     """
 
     strength: float = 1.0
@@ -49,10 +50,13 @@ class RestoreOptions:
     tile: int = 768
     bits: int = 8
     doubt: bool = True
+    grain: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise UsageError("a strength of 0 to 1", f"{self.strength:g}", "0 changes nothing, 1 restores fully")
+        if not 0 <= self.grain <= 1:
+            raise UsageError("a share of grain of 0 to 1", f"{self.grain:g}", "0 keeps none, 1 all that is there")
         if self.quality not in ("auto", "header", *range(1, 101)):
             raise UsageError("a quality of 1 to 100, auto or header", str(self.quality), "auto looks for itself")
         if self.tile < _MIN_TILE:
@@ -91,10 +95,17 @@ def _wanted(engine: Engine, region: Region, told: Told, size: tuple[int, int]) -
     return Region(wide.top - top, wide.left - left, wide.bottom, wide.right)
 
 
-def _run(engine: Engine, picture: Floats, region: Region, wanted: Region, seen: Region, told: Told) -> Floats:
+def _run(
+    engine: Engine, picture: Floats, region: Region, wanted: Region, seen: Region, told: Told, *, grain: float
+) -> Floats:
     """Return the restored region of a picture `(3, H, W)` that covers `seen`: what of `wanted` lies inside it."""
     whole = tiling.mirror(picture, wanted, seen, multiple=engine.multiple)
     restored = engine.restore(whole, told.tables)
+    if grain:
+        rows, columns = (side // BLOCK * BLOCK for side in restored.shape[1:])
+        luma = np.ascontiguousarray(restored[0, :rows, :columns]), np.ascontiguousarray(whole[0, :rows, :columns])
+        restored = restored.copy()
+        restored[0, :rows, :columns] = bounds.keep_detail(*luma, told.tables[0], share=grain)
     return restored[:, *tiling.window(region, wanted)]
 
 
@@ -114,7 +125,9 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     wanted = _wanted(engine, region, told, image.grid)
     seen = tiling.within(wanted, height=height, width=width)
     pictures = components.to_pictures(planes[:, *tiling.window(seen, wide)], image)
-    restored = components.from_pictures([_run(engine, p, region, wanted, seen, told) for p in pictures], image)
+    restored = components.from_pictures(
+        [_run(engine, p, region, wanted, seen, told, grain=options.grain) for p in pictures], image
+    )
     if options.project and told.from_file:
         restored = _project(restored, image, region, engine.doubt if options.doubt else None)
     if options.strength < 1:
@@ -156,7 +169,7 @@ def _restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: Re
     picture = (
         np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
     )
-    restored = _run(engine, picture, region, wanted, seen, told)
+    restored = _run(engine, picture, region, wanted, seen, told, grain=options.grain)
     restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
     plain = plain[:, *tiling.window(region, seen)]
     blend: Floats = plain + np.float32(options.strength) * (restored - plain)

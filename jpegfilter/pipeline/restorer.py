@@ -171,6 +171,7 @@ def restore(
     strength: float = 1.0,
     project: bool = True,
     quality: Quality = "auto",
+    grain: float = 0.0,
     threads: int | None = None,
 ) -> Image.Image:
     """Return one restored picture. For many, make a `Restorer`: it loads the network once.
@@ -183,7 +184,10 @@ def restore(
         project: keep every coefficient inside the interval that the file states for it.
         quality: what the network is told: the file's tables unless the picture shows traces of worse ("auto"), the
             file's tables ("header"), or those of an IJG quality 1..100.
+        grain: share of the recorded detail that is kept as it is, 0 to 1.
         threads: CPU threads; all cores by default.
     """
     engine = EngineOptions(model=model, device=device, threads=threads)
-    return Restorer(engine, RestoreOptions(strength=strength, project=project, quality=quality)).restore(source)
+    return Restorer(engine, RestoreOptions(strength=strength, project=project, quality=quality, grain=grain)).restore(
+        source
+    )

@@ -38,16 +38,16 @@ def find(name: str) -> Card:
     return load(directory() / f"{name}.json")
 
 
-def onnx_bytes(chosen: Card) -> bytes:
-    """Return a model's ONNX file, checked against its card.
+def onnx_bytes(chosen: Card, *, half: bool = False) -> bytes:
+    """Return a model's ONNX file, or that in float16, checked against its card.
 
     Raises:
         WeightsError: missing, or not the file the card describes.
     """
-    path = directory() / chosen.file
+    path, digest = directory() / (chosen.half_file if half else chosen.file), chosen.half if half else chosen.sha256
     if not path.is_file():
-        raise WeightsError(f"the weights {chosen.file}", f"no such file in {directory()}", "install jpegfilter again")
+        raise WeightsError(f"the weights {path.name}", f"no such file in {directory()}", "install jpegfilter again")
     found = sha256(path)
-    if found != chosen.sha256:
-        raise WeightsError(f"{chosen.file} with SHA-256 {chosen.sha256}", found, "install jpegfilter again")
+    if found != digest:
+        raise WeightsError(f"{path.name} with SHA-256 {digest}", found, "install jpegfilter again")
     return path.read_bytes()

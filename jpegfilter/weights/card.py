@@ -34,6 +34,7 @@ class Card:
             8-bit steps, or nothing (see `jpeg.bounds.trust`).
         scores: PSNR by test set and quality: `{"LIVE1 4:2:0": {"10": [plain, restored]}}`.
         views: mirror images of a picture whose results are averaged, 1 to 8 (see `engines.views`).
+        half: SHA-256 of `half_file`, the same network in float16 for GPUs; empty where there is none.
     """
 
     name: str
@@ -53,6 +54,12 @@ class Card:
     scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     doubt: tuple[float, ...] = ()
     views: int = 1
+    half: str = ""
+
+    @property
+    def half_file(self) -> str:
+        """Name of the ONNX file in float16."""
+        return self.file.removesuffix(".onnx") + ".half.onnx"
 
     def to_json(self) -> str:
         """Return the card as the text of its file."""

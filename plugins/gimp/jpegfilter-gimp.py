@@ -206,6 +206,7 @@ def request_for(image, drawable, samples, config):
         "jpeg_settings": [byte & 255 for byte in parasite.get_data()] if parasite is not None else None,
         "model": config.get_property("model"),
         "strength": config.get_property("strength") / 100,
+        "grain": config.get_property("grain") / 100,
         "quality": config.get_property("quality"),
     }
 
@@ -232,7 +233,7 @@ def agreed(procedure, config, image, drawable):
                              answer["text"][0].upper() + answer["text"][1:], False, False)  # fmt: skip
     basis.set_property("wrap", True)
     basis.set_property("max-width-chars", 48)
-    dialog.fill(["basis", "model", "strength", "quality"])
+    dialog.fill(["basis", "model", "strength", "grain", "quality"])
     wanted = dialog.run()
     dialog.destroy()
     return wanted
@@ -274,6 +275,9 @@ class Plugin(Gimp.PlugIn):
         procedure.add_choice_argument("model", "_Model", "The network that restores", choice, models[0][0], flags)
         procedure.add_double_argument(
             "strength", "_Strength (%)", "0 leaves the layer as it is, 100 restores it fully", 0, 100, 100, flags
+        )
+        procedure.add_double_argument(
+            "grain", "Keep _grain (%)", "How much of the fine detail in the JPEG stays as it is", 0, 100, 0, flags
         )
         procedure.add_int_argument(
             "quality", "_Quality", "0 finds out by itself; 1 to 100 is what to take the JPEG for", 0, 100, 0, flags

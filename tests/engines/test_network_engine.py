@@ -13,8 +13,8 @@ from skimage import data
 
 from jpegfilter import weights
 from jpegfilter.engines import devices
-from jpegfilter.engines.devices import DEVICES
-from jpegfilter.engines.network import EngineOptions, Network, open_network
+from jpegfilter.engines.devices import DEVICES, Device
+from jpegfilter.engines.network import EngineOptions, Network, _open, open_network
 from jpegfilter.errors import DeviceError, JpegFilterError, UsageError, WeightsError
 from jpegfilter.jpeg import color, tables
 
@@ -155,6 +155,43 @@ def test_threads_are_obeyed_where_affinity_is_unknown(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     assert open_network(EngineOptions(device="cpu", threads=3)).description == "CPU, 3 threads"
     assert open_network(EngineOptions(device="cpu")).description == "CPU, 5 threads"
+
+
+# Float16. ONNX Runtime's CPU provider runs such files too, slowly: it stands in for a GPU that is not here.
+
+
+LIKE_A_GPU = Device("like-a-gpu", "CPUExecutionProvider", "not a GPU", half=True)
+
+
+@pytest.mark.parametrize("name", weights.names())
+def test_float16_is_taken_where_the_device_has_it_and_agrees(name, planes):
+    card = weights.find(name)
+    whole = _open(card, dataclasses.replace(LIKE_A_GPU, half=False), 0, 1)
+    half = _open(card, LIKE_A_GPU, 0, 1)
+    assert (whole.description, half.description) == ("not a GPU 0", "not a GPU 0, float16")
+    difference = np.abs(half.restore(planes, TOLD) - whole.restore(planes, TOLD))
+    assert 0 < difference.max() < 0.5
+    assert half.restore(planes, TOLD).dtype == np.float32
+
+
+def test_a_file_in_float16_that_errs_is_not_taken(shelf):
+    card = weights.find(weights.DEFAULT)
+    other = next(weights.find(name) for name in weights.names() if weights.find(name).inputs != card.inputs)
+    shutil.copy(shelf / other.half_file, shelf / card.half_file)
+    vouched = dataclasses.replace(card, half=other.half)
+    assert _open(vouched, LIKE_A_GPU, 0, 1).description == "not a GPU 0"
+
+
+def test_a_network_without_float16_runs_without_it():
+    card = dataclasses.replace(weights.find(weights.DEFAULT), half="")
+    assert _open(card, LIKE_A_GPU, 0, 1).description == "not a GPU 0"
+
+
+def test_damaged_float16_is_refused_by_its_hash(shelf):
+    card = weights.find(weights.DEFAULT)
+    (shelf / card.half_file).write_bytes(b"")
+    with pytest.raises(WeightsError, match=f"{card.half_file} with SHA-256"):
+        _open(card, LIKE_A_GPU, 0, 1)
 
 
 # Errors.

@@ -86,6 +86,22 @@ def test_file_is_valid_and_says_what_goes_in_and_out(written):
         assert all(dim.dim_param for dim in (batch, height, width))
 
 
+def test_half_gives_nearly_the_same_in_float32(written):
+    path = written[1]
+    whole, half = (
+        onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        for content in (path.read_bytes(), to_onnx.halved(path.read_bytes()))
+    )
+    assert [(i.name, i.type) for i in half.get_inputs()] == [("planes", "tensor(float)")]
+    assert [(o.name, o.type) for o in half.get_outputs()] == [("restored", "tensor(float)")]
+    for size in SIZES:
+        given = {"planes": planes(*size).numpy()}
+        expected, found = (session.run(None, given)[0] for session in (whole, half))
+        error = np.abs(found - expected)
+        assert error.max() < 0.01 * np.abs(expected).max()
+    assert error.max() > 0
+
+
 def test_difference_is_small_for_the_same_and_large_for_another(written, state):
     network, path = written
     content = path.read_bytes()

@@ -75,6 +75,7 @@ def request_for(file):
     request = {
         "protocol": PROTOCOL, "do": "restore", "height": height, "width": width, "channels": channels, "type": "u8",
         "file": str(file), "jpeg_settings": None, "model": "default", "strength": 1.0, "quality": 0,
+        "grain": 0.0,
     }  # fmt: skip
     return request, pixels.tobytes()
 
@@ -137,8 +138,8 @@ def test_remembered_tables_and_floats_are_understood(start, address, request_for
 
 @pytest.mark.parametrize(
     "change",
-    [{"protocol": 0}, {"model": "absent"}, {"strength": 2.0}, {"quality": 101}, {"height": 95}, {"type": "u16"},
-     {"channels": 5}, {"width": "wide"}],
+    [{"protocol": 0}, {"model": "absent"}, {"strength": 2.0}, {"grain": -1.0}, {"quality": 101}, {"height": 95},
+     {"type": "u16"}, {"channels": 5}, {"width": "wide"}],
     ids=str,
 )  # fmt: skip
 def test_what_cannot_be_done_is_an_error_message_and_the_worker_lives(change, start, address, request_for):
@@ -162,6 +163,7 @@ def test_hanging_up_ends_the_work_at_once(start, address, tmp_path):
     request = {
         "protocol": PROTOCOL, "do": "restore", "height": pixels.shape[0], "width": pixels.shape[1], "channels": 3,
         "type": "u8", "file": str(path), "jpeg_settings": None, "model": "default", "strength": 1.0, "quality": 0,
+        "grain": 0.0,
     }  # fmt: skip
     with connect(address) as connection:
         connection.send_bytes(json.dumps(request).encode())

@@ -220,3 +220,19 @@ def test_a_block_is_doubted_for_what_is_caught_in_it_alone():
     caught = 45.0**2 / 64
     share = (10**2 / 12) / (10**2 / 12 + bounds.CAUGHT * caught)
     np.testing.assert_allclose(found[0, 1, 1:], estimates[0, 1, 1:] * share, atol=1e-3)
+
+
+@SEEDS
+def test_detail_that_was_recorded_is_kept_and_no_other(case, seed):
+    """Coefficients that the compression left: the decoder's at share 1, half way at a half; the rest as restored."""
+    _, component, wrong = case(1, 1, seed)
+    restored = wrong.astype(np.float64)
+    plain = plane_of(component.coefficients * component.table.astype(np.float64), component)
+    recorded = component.coefficients != 0
+    recorded[..., 0, 0] = False
+    assert recorded.any()
+    before, of_plain = coefficients_of(restored, component), coefficients_of(plain, component)
+    for share in (0.0, 0.5, 1.0):
+        kept = coefficients_of(bounds.keep_detail(restored, plain, component.table, share=share), component)
+        expected = np.where(recorded, before + share * (of_plain - before), before)
+        assert np.abs(kept - expected).max() < 1e-9

@@ -10,6 +10,7 @@ from scipy.fft import dctn
 
 from jpegfilter.codec import read
 from jpegfilter.codec.read import as_file
+from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import decode, tables
 from jpegfilter.pipeline import tiling
@@ -499,6 +500,27 @@ def test_no_strength_is_the_plain_decode_of_a_past_too(twice, recorder):
     image, engine = image_of(twice), recorder(shift=50.0)
     assert np.array_equal(whole(image, engine, PLAIN), decode.planes(image, decode.whole(image)))
     assert engine.seen == []
+
+
+@pytest.mark.parametrize("quality", ["auto", 60])
+def test_grain_that_was_recorded_is_softened_less(quality, tmp_path):
+    """By the shipped network, with and without the file: of noise's contrast more is left, at most the file's own."""
+    noise = np.clip(np.random.default_rng(0).normal(128, 12, (128, 128)), 0, 255).astype(np.uint8)
+    path = tmp_path / "noise.jpg"
+    Image.fromarray(noise).save(path, quality=60)
+    network = open_network(EngineOptions(device="cpu", threads=1))
+    plain = np.array(Image.open(path))
+
+    def contrast(grain):
+        options = RestoreOptions(quality=quality, grain=grain)
+        if quality == "auto":
+            pixels = restore_jpeg(read.read(path), network, options).pixels()
+        else:
+            pixels = restore_pixels(plain[..., None], network, options)[0].pixels()
+        return pixels.std()
+
+    found = [contrast(grain) for grain in (0.0, 0.5, 1.0)]
+    assert found[0] < found[1] < found[2] <= plain.std() + 0.1
 
 
 # Pixels without a file.

@@ -23,7 +23,8 @@ def test_the_default_comes_first():
 
 def test_every_file_has_a_card_and_every_card_a_file():
     networks = {path.name for path in weights.directory().glob("*.onnx")}
-    assert {weights.find(name).file for name in weights.names()} == networks
+    every = [weights.find(name) for name in weights.names()]
+    assert {card.file for card in every} | {card.half_file for card in every} == networks
 
 
 @EVERY
@@ -36,6 +37,15 @@ def test_the_hash_is_that_of_the_file(name):
     card = weights.find(name)
     assert hashlib.sha256((weights.directory() / card.file).read_bytes()).hexdigest() == card.sha256
     assert weights.onnx_bytes(card) == (weights.directory() / card.file).read_bytes()
+
+
+@EVERY
+def test_the_file_in_half_has_its_hash_too_and_half_the_size(name):
+    card = weights.find(name)
+    content = weights.onnx_bytes(card, half=True)
+    assert hashlib.sha256(content).hexdigest() == card.half
+    assert content == (weights.directory() / card.half_file).read_bytes()
+    assert len(content) < 0.6 * len(weights.onnx_bytes(card))
 
 
 @EVERY

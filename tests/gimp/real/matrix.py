@@ -218,6 +218,11 @@ def half_strength():
 
 
 @case
+def grain():
+    return *opened("rgb.jpg"), {"settings": {"grain": 100.0}}
+
+
+@case
 def other_model():
     return *opened("rgb.jpg"), {"settings": {"model": "fast-arcnn"}}
 

@@ -113,6 +113,8 @@ def judge(name, case):
         expect(not samples("masked-mask.after", case)[..., 0].any(), "the mask as it was")
     elif name == "half-strength":
         of_file(name, case, after, strength=0.5)
+    elif name == "grain":
+        of_file(name, case, after, grain=1.0)
     elif name == "other-model":
         of_file(name, case, after, model="fast-arcnn")
     elif name == "clean-forced":
