@@ -9,7 +9,7 @@ import click
 
 from jpegfilter.errors import UsageError
 from jpegfilter.gimp import installation, worker
-from jpegfilter.gimp.places import places
+from jpegfilter.gimp.places import Place, places
 
 _DIR = click.option(
     "--dir",
@@ -17,6 +17,14 @@ _DIR = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="A plug-ins folder, in the place of those of every GIMP 3 found.",
 )
+
+
+def _advise(found: list[Place]) -> None:
+    """Print what users of sandboxed GIMPs must allow once."""
+    for place in found:
+        advice = installation.permission(place)
+        if advice:
+            click.echo(f"{place.folder}: {advice}")
 
 
 @click.group("gimp")
@@ -31,10 +39,7 @@ def install(chosen: Path | None) -> None:
     found = places()
     for folder in installation.folders(chosen, found):
         click.echo(f"installed {installation.install(folder)}")
-    for place in found if chosen is None else []:
-        advice = installation.permission(place)
-        if advice:
-            click.echo(f"{place.folder}: {advice}")
+    _advise(found if chosen is None else [])
     click.echo("start GIMP again: Filters > Enhance > Remove JPEG Artifacts")
 
 
@@ -57,10 +62,7 @@ def doctor(chosen: Path | None) -> None:
         ill = ill or bool(wrong)
         for line in wrong or ["well"]:
             click.echo(f"{folder}: {line}")
-    for place in found if chosen is None else []:
-        advice = installation.permission(place)
-        if advice:
-            click.echo(f"{place.folder}: {advice}")
+    _advise(found if chosen is None else [])
     click.get_current_context().exit(int(ill))
 
 

@@ -119,6 +119,8 @@ def _of_file(layer: Layer, engine: Engine) -> Basis | None:
     except (InputError, OSError):
         return None  # gone, or no JPEG (any more): the pixels are still there
     image, chroma = file.image, file.header.factors[1:3]
+    if {image.height, image.width} != set(layer.samples.shape[:2]):
+        return None
     past = jpeg_past(image)
     tables_told = of_jpeg(image, "header").tables
     plain = restore_jpeg(file, engine, RestoreOptions(strength=0)).pixels()
@@ -133,9 +135,7 @@ def _of_file(layer: Layer, engine: Engine) -> Basis | None:
         quality = tables.estimate_quality(tables_told[0])
         text = f"from the file {layer.file.name} (quality {quality}{subsampled}{before})"
         return Basis("file", text, layer.file, orientation=way)
-    if plain.shape != pixels.shape:
-        return None
-    if past is None and _is_alike(pixels, plain):
+    if past is None and plain.shape == pixels.shape and _is_alike(pixels, plain):
         text = f"from the pixels, with the tables and blocks of {layer.file.name}, which they no longer are exactly"
         return Basis("tables", text, told=Told(tables_told))
     return None
