@@ -103,10 +103,10 @@ def _serve(connection: Connection) -> None:
         connection.send_bytes(json.dumps(message).encode())
 
     request = json.loads(connection.recv_bytes())
+    content = connection.recv_bytes()  # read in any case: a plug-in that still sends would not hear the answer
     if request.get("protocol") != PROTOCOL:
         send({"error": "the plug-in and the program are of different versions; run: jpegfilter gimp install"})
         return
-    content = connection.recv_bytes()
     restored = None
     with _ending_when_hung_up(connection):
         try:
