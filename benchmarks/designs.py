@@ -27,7 +27,8 @@ from torch.nn import functional
 from export.to_onnx import to_onnx
 from jpegfilter import networks
 from jpegfilter.jpeg import dct
-from jpegfilter.networks.table_unet import Convolution, TableUnet
+from jpegfilter.networks.convolution import Convolution
+from jpegfilter.networks.table_unet import TableUnet
 from jpegfilter.training import data
 from jpegfilter.training import recipe as recipes
 from jpegfilter.training.loop import Run, RunOptions

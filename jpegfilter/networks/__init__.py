@@ -8,13 +8,18 @@ from torch import Tensor, nn
 
 from jpegfilter.errors import UsageError
 from jpegfilter.networks.fast_arcnn import FastArcnn
+from jpegfilter.networks.qgac import Qgac
 from jpegfilter.networks.table_unet import TableUnet
 
-__all__ = ["NETWORKS", "FastArcnn", "Network", "TableUnet", "build", "inputs_of"]
+__all__ = ["NETWORKS", "FastArcnn", "Network", "Qgac", "TableUnet", "build", "inputs_of"]
 
-Network: TypeAlias = FastArcnn | TableUnet
+Network: TypeAlias = FastArcnn | Qgac | TableUnet
 
-NETWORKS: dict[str, type[FastArcnn] | type[TableUnet]] = {"fast-arcnn": FastArcnn, "table-unet": TableUnet}
+NETWORKS: dict[str, type[FastArcnn] | type[Qgac] | type[TableUnet]] = {
+    "fast-arcnn": FastArcnn,
+    "qgac": Qgac,
+    "table-unet": TableUnet,
+}
 """Every network by the name that recipes use."""
 
 

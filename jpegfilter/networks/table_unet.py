@@ -10,11 +10,12 @@ predicts the difference to its own input. docs/designs.md shows what was tried b
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from jpegfilter.networks.convolution import Convolution
 
 CELL = 2
 """Samples along one side of a cell, the finest resolution the network works at."""
@@ -26,29 +27,6 @@ _CODE = 96
 """Width of the perceptron between the tables and the scales and shifts."""
 _SCALE = 64.0
 """8-bit steps in one unit of what the convolutions see."""
-_GAIN = math.sqrt(2)
-"""He's factor for a rectifier."""
-
-
-class Convolution(nn.Module):
-    """A convolution whose weights are one matrix, `(outputs, side * side * inputs)`.
-
-    The matrix is what Muon orthogonalizes, and read as `(outputs, side, side, inputs)` it is the layout in memory that
-    is fastest. With `stride` equal to `side` it gathers cells that do not overlap; otherwise it keeps the size.
-    """
-
-    def __init__(self, inputs: int, outputs: int, *, side: int = 3, stride: int = 1, gain: float = _GAIN) -> None:
-        super().__init__()
-        self.shape = (outputs, side, side, inputs)
-        self.stride, self.padding = stride, (side - stride + 1) // 2
-        fan = side * side * inputs
-        self.matrix = nn.Parameter(torch.randn(outputs, fan) * (gain / math.sqrt(fan)))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return `(N, outputs, h, w)` of `(N, inputs, h, w)`, or a `stride`-th of it."""
-        weight = self.matrix.view(self.shape).permute(0, 3, 1, 2)
-        return functional.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
 
 
 class Block(nn.Module):

@@ -1,9 +1,8 @@
 """What libjpeg does to a picture, in torch, on the device that trains, for a whole batch at once.
 
 The color conversion, the chroma averaging, the transform and the rounding are those of the IJG's compressor
-(jccolor.c, jcsample.c, jcdctmgr.c), in integers where it has integers. The transform alone is in float, where libjpeg's
-is in scaled integers: at qualities up to 45, 99.9 % of the coefficients are those of a real file, and the others are
-off by one. See docs/math.md, section 6.
+(jccolor.c, jcsample.c, jfdctint.c, jcdctmgr.c), in the integers that it has: the coefficients are those of a real file.
+See docs/math.md, section 6.
 """
 
 from __future__ import annotations
@@ -69,17 +68,69 @@ def average_cells(plane: Tensor, *, down: int, across: int) -> Tensor:
     return torch.div(cells + size // 2, size, rounding_mode="floor")
 
 
-def _round_half_away(x: Tensor) -> Tensor:
-    return torch.trunc(x + torch.copysign(torch.full((), 0.5, device=x.device, dtype=x.dtype), x))
+def _integer_basis() -> Tensor:
+    """Return the 1-D transform of jfdctint.c before it scales its results down, `[frequency, sample]`, float64.
+
+    Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications" (1989), figure 1, as
+    a matrix: sums and differences of constants of 13 fraction bits, which are whole numbers.
+    """
+
+    def fixed(x: float) -> int:
+        return round(x * (1 << _CONSTANT_BITS))
+
+    low, lower, higher = fixed(0.541196100), fixed(0.765366865), fixed(1.847759065)
+    all_four = fixed(1.175875602)
+    outer, inner = -fixed(0.899976223), -fixed(2.562915447)
+    even, odd = -fixed(1.961570560), -fixed(0.390180644)
+    own = [fixed(x) for x in (0.298631336, 2.053119869, 3.072711026, 1.501321110)]
+    one = 1 << _CONSTANT_BITS
+    of_sums = [[one] * 4, [low + lower, low, -low, -low - lower], [one, -one, -one, one],
+               [low, low - higher, higher - low, -low]]  # fmt: skip
+    # Frequencies 7, 5, 3 and 1 of the differences 4, 5, 6 and 7: each its own constant, and what pairs share.
+    of_differences = [
+        [own[0] + outer + even + all_four, all_four, even + all_four, outer + all_four],
+        [all_four, own[1] + inner + odd + all_four, inner + all_four, odd + all_four],
+        [even + all_four, inner + all_four, own[2] + inner + even + all_four, all_four],
+        [outer + all_four, odd + all_four, all_four, own[3] + outer + odd + all_four],
+    ]
+    basis = torch.zeros(dct.BLOCK, dct.BLOCK, dtype=torch.float64)
+    for row, frequency in enumerate((0, 2, 4, 6)):
+        for sample, weight in enumerate(of_sums[row]):
+            basis[frequency, sample] = basis[frequency, 7 - sample] = weight
+    for row, frequency in enumerate((7, 5, 3, 1)):
+        for column, weight in enumerate(of_differences[row]):
+            basis[frequency, 3 - column], basis[frequency, 4 + column] = weight, -weight
+    return basis
+
+
+_CONSTANT_BITS, _PASS_BITS = 13, 2
+"""Fraction bits of jfdctint.c's constants, and of what its first pass hands to its second."""
+_BASIS = _integer_basis()
+
+
+def _descaled(x: Tensor, bits: int) -> Tensor:
+    return torch.floor((x + 2.0 ** (bits - 1)) * 2.0**-bits)
+
+
+def transform(planes: Tensor) -> Tensor:
+    """Return the coefficients, times 8, that jfdctint.c computes, `(N, h, 8, w, 8)` as `[v, u]`, float64 whole numbers.
+
+    Args:
+        planes: 8-bit integers, `(N, H, W)`.
+    """
+    basis = _BASIS.to(planes.device)
+    blocks = (planes - 128).double().unflatten(2, (-1, dct.BLOCK)).unflatten(1, (-1, dct.BLOCK))
+    rows = _descaled(blocks @ basis.T, _CONSTANT_BITS - _PASS_BITS)
+    return _descaled(torch.einsum("vy,nhywu->nhvwu", basis, rows), _CONSTANT_BITS + _PASS_BITS)
 
 
 def _quantize(plane: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
     """Return coefficients `(N, 64, h, w)` and the decoded plane `(N, 1, H, W)`; `table` is `(N, 64)`."""
+    scaled = transform(plane).permute(0, 2, 4, 1, 3).flatten(1, 2)
+    steps = table.to(plane.device, torch.float64)[:, :, None, None]
+    coefficients = (scaled.sign() * torch.floor((scaled.abs() + 4 * steps) / (8 * steps))).float()
     kernel = torch.as_tensor(dct.KERNEL, dtype=torch.float32, device=plane.device)
-    blocks = functional.pixel_unshuffle((plane - 128).float().unsqueeze(1), dct.BLOCK)
-    steps = table.to(plane.device, torch.float32)[:, :, None, None]
-    coefficients = _round_half_away(torch.einsum("fs,nshw->nfhw", kernel, blocks) / steps)
-    decoded = torch.einsum("fs,nfhw->nshw", kernel, coefficients * steps)
+    decoded = torch.einsum("fs,nfhw->nshw", kernel, coefficients * steps.float())
     return coefficients, functional.pixel_shuffle(decoded, dct.BLOCK)
 
 

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from jpegfilter.errors import UsageError
-from jpegfilter.networks import build, inputs_of
+from jpegfilter.networks import Qgac, build, inputs_of
 from jpegfilter.training import checkpoint, losses
 from jpegfilter.training.checkpoint import Checkpoint
 from jpegfilter.training.data import Patches, Photos, draw
 from jpegfilter.training.degradation import degrade
 from jpegfilter.training.recipe import Recipe
+from jpegfilter.training.statistics import statistics
 from jpegfilter.training.validation import validate
 
 LOG = logging.getLogger(__name__)
@@ -134,10 +135,15 @@ class Run:
         self.names = dict(self.network.named_parameters())
         source = state.average if state is not None else {k: v.detach() for k, v in self.names.items()}
         self.average = {name: source[name].detach().clone().to(self.device) for name in self.names}
-        self.optimizers = _optimizers(recipe, self.names, self.network.matrices)
+        trained = {name: parameter for name, parameter in self.names.items() if parameter.requires_grad}
+        self.optimizers = _optimizers(recipe, trained, self.network.matrices)
         for optimizer in self.optimizers:
             if state is not None and state.moments:
                 _recall(optimizer, self.names, state.moments)
+        for phase in recipe.phases:
+            part = recipe.within(phase).part
+            if part not in getattr(self.network, "parts", ("all",)):
+                raise UsageError(f"a network that has the part {part!r}", recipe.network, 'say part = "all"')
         self.forward = torch.compile(self.network) if options.compiled else self.network
 
     def save(self) -> None:
@@ -159,12 +165,14 @@ class Run:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
+        if hasattr(self.network, "part"):
+            self.network.part = recipe.part
         rgb = batch.rgb.to(self.device, non_blocking=True)
         shown = degrade(rgb, batch.last, batch.past, patch=recipe.patch)
         planes = shown.planes.contiguous(memory_format=torch.channels_last)
         with _autocast(self.device):
             restored = self.forward(*inputs_of(self.network, planes=planes, tables=shown.tables))
-        loss = losses.loss(recipe.loss, restored, losses.clean_planes(shown.clean))
+        loss = losses.loss(recipe.loss, restored, losses.clean_planes(shown.clean), part=recipe.part)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -181,6 +189,9 @@ class Run:
 def train(photos: Photos, held_out: Photos, run: Run) -> None:
     """Train until the recipe ends or the options' time is up; the last checkpoint lies in `run.options.out`."""
     options, recipe = run.options, run.recipe
+    if run.step == 0 and isinstance(run.network, Qgac):
+        run.network.know(*statistics(photos, recipe, device=run.device))
+        run.average |= {name: run.names[name].detach().clone() for name in ("mean", "deviation")}
     start = saved = logged = time.monotonic()
     waited, total, count = 0.0, torch.zeros((), device=run.device), 0
     asked = start

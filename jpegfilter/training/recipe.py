@@ -38,7 +38,9 @@ class Phase:
 
 
 OPTIMIZERS = ("adam", "muon")
-LOSSES = ("mse", "l1", "root")
+LOSSES = ("mse", "l1", "root", "l1-ssim")
+PARTS = ("all", "luma", "color")
+"""What of a network is trained: for those that restore luma first, one part or the other."""
 PASTS = ("none", "pixels", "twice", "resized")
 """What befell a picture: compressed once; kept as pixels after that; compressed again, shifted or not; reduced and
 compressed again."""
@@ -59,6 +61,7 @@ class Recipe:
         matrix_decay: Muon's weight decay, which bounds the matrices' norms: without, they grow until the residual
             blocks blow up.
         loss: a name from `LOSSES`.
+        part: a name from `PARTS`; anything but "all" is for networks with `parts`.
         warm_up: steps over which the learning rate rises from 0.
         beta1: Adam's first moment's decay.
         beta2: Adam's second moment's decay.
@@ -87,6 +90,7 @@ class Recipe:
     matrix_rate: float = 3.0
     matrix_decay: float = 1.0
     loss: str = "mse"
+    part: str = "all"
     warm_up: int = 0
     beta1: float = 0.8
     beta2: float = 0.999
@@ -169,6 +173,7 @@ def _mistakes(recipe: Recipe) -> list[str]:
         f"unknown samplings {', '.join(sorted(unknown))}": unknown,
         f"an optimizer {recipe.optimizer!r}": recipe.optimizer not in OPTIMIZERS,
         f"a loss {recipe.loss!r}": recipe.loss not in LOSSES,
+        f"a part {recipe.part!r}": recipe.part not in PARTS,
         f"unknown pasts {', '.join(sorted(set(recipe.pasts) - set(PASTS)))}": set(recipe.pasts) - set(PASTS),
         "no sampling": not _are_shares(recipe.samplings),
         "no past": recipe.pasts and not _are_shares(recipe.pasts),

@@ -1,0 +1,381 @@
+"""QGAC: Ehrlich, Davis, Lim, Shrivastava, "Quantization Guided JPEG Artifact Correction" (ECCV 2020).
+
+One network for every quality, because the weights of some of its convolutions are computed from the quantization tables.
+It works on DCT coefficients: luma's first, then those of chroma, guided by the restored luma. Planes become coefficients
+at its doors and nowhere else.
+
+The paper lays coefficients out as a mosaic of blocks, `(N, c, H, W)`, and gathers blocks by convolutions of 8x8 with
+stride 8. Here a block is one position with its 64 frequencies as channels, `(N, 64 c, H / 8, W / 8)`, channel
+`[8 v + u, c]`: such a convolution is then a matrix product, its transpose another, and the rearrangement between mosaic
+and frequencies is none at all. The functions are the same (tests/networks/test_qgac.py).
+
+Chroma of every subsampling comes at luma's resolution, interpolated. The network looks at it twice: halved, which for
+4:2:0 gives back the very samples of the file (docs/math.md, section 3), as the paper has it; and as it is, on luma's
+blocks, which the paper, knowing 4:2:0 alone, has not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from jpegfilter.jpeg.dct import BLOCK, KERNEL
+from jpegfilter.networks.convolution import Convolution
+from jpegfilter.networks.rrdb import Rrdb, join
+
+FREQUENCIES = BLOCK * BLOCK
+"""Coefficients of a block."""
+PAPER = {
+    "manifold": 64, "rank": 0, "channels": 256, "growth": 256, "unblocked": 64, "frequency": 4, "frequency_growth": 4,
+    "frequency_blocks": 3, "color": 32, "color_growth": 32, "guided": 64, "guided_growth": 64, "whole": 0,
+}  # fmt: skip
+"""The paper's widths: 259 million weights."""
+_FUSED = 4
+"""Channels of a frequency between the two convolutions that fuse three results (the paper, 3.3)."""
+_HALF = 2
+"""What chroma is halved by."""
+_HALVING = (-0.25, 0.75, 0.75, -0.25)
+"""Undoes linear interpolation by 2: the two neighbours of each side, extended to the centre between them."""
+_PART = 0.1
+"""Share of a fresh filter that depends on the table."""
+
+
+def coefficients(planes: Tensor) -> Tensor:
+    """Return the DCT coefficients `(N, 64, H / 8, W / 8)`, channel `8 v + u`, of planes `(N, 1, H, W)`."""
+    kernel = torch.as_tensor(KERNEL, dtype=planes.dtype, device=planes.device)
+    blocks = functional.pixel_unshuffle(planes, BLOCK)
+    return functional.conv2d(blocks, kernel[:, :, None, None])
+
+
+def samples(blocks: Tensor) -> Tensor:
+    """Undo `coefficients`."""
+    kernel = torch.as_tensor(KERNEL, dtype=blocks.dtype, device=blocks.device)
+    return functional.pixel_shuffle(functional.conv2d(blocks, kernel.T[:, :, None, None]), BLOCK)
+
+
+def halved(planes: Tensor) -> Tensor:
+    """Return planes `(N, 1, H, W)` at half their size: what `jpeg.sampling.upsample` by 2 has made of the result."""
+    row = torch.tensor(_HALVING, dtype=planes.dtype, device=planes.device)
+    padded = functional.pad(planes, (1, 1, 1, 1), mode="replicate")
+    tall = functional.conv2d(padded, row.view(1, 1, 4, 1), stride=(_HALF, 1))
+    return functional.conv2d(tall, row.view(1, 1, 1, 4), stride=(1, _HALF))
+
+
+class ConvolutionalFilterManifold(nn.Module):
+    """Filters as a function of the quantization table (the paper, 3.1).
+
+    The paper's layers on the 8x8 table are an 8x8 convolution, which leaves one position; a 1x1 convolution; and a
+    transposed 8x8 convolution, which makes filters of what stands there. On one position these are matrices.
+
+    Args:
+        outputs: rows of the filter.
+        inputs: its columns.
+        biases: how many biases; each holds for `outputs / biases` rows in turn.
+        width: channels between the layers, "M".
+        rank: numbers that are left of them before the last layer; 0 leaves all.
+        gain: size of what the filter makes.
+    """
+
+    def __init__(
+        self, outputs: int, inputs: int, *, biases: int, width: int, rank: int, gain: float = math.sqrt(2)
+    ) -> None:
+        super().__init__()
+        self.outputs, self.inputs, self.biases = outputs, inputs, biases
+        self.features = nn.Sequential(nn.Linear(FREQUENCIES, width), nn.PReLU(), nn.Linear(width, width), nn.PReLU())
+        self.narrow = nn.Linear(width, rank) if rank else nn.Identity()
+        self.filter = nn.Linear(rank or width, outputs * inputs)
+        self.bias = nn.Linear(width, biases)
+        size = gain / math.sqrt(inputs)
+        nn.init.normal_(self.filter.weight, std=_PART * size / math.sqrt(rank or width))
+        nn.init.normal_(self.filter.bias, std=size)
+        nn.init.normal_(self.bias.weight, std=0.01)
+        nn.init.zeros_(self.bias.bias)
+
+    def forward(self, table: Tensor) -> tuple[Tensor, Tensor]:
+        """Return filters `(N, outputs, inputs)` and biases `(N, outputs, 1)` of tables `(N, 64)`, as `code` makes them."""
+        features = self.features(table)
+        filters = self.filter(self.narrow(features)).unflatten(1, (self.outputs, self.inputs))
+        biases = self.bias(features).repeat(1, self.outputs // self.biases)
+        return filters, biases[:, :, None]
+
+
+Filter = tuple[Tensor, Tensor]
+
+
+def filtered(x: Tensor, made: Filter) -> Tensor:
+    """Return `(N, outputs, h, w)` of `(N, inputs, h, w)`: each picture through filters of its own."""
+    matrix, bias = made
+    return (torch.matmul(matrix, x.flatten(2)) + bias).unflatten(2, x.shape[2:])
+
+
+def code(table: Tensor) -> Tensor:
+    """Return tables `(N, 64)` as numbers around 0: steps differ by factors."""
+    return torch.log2(table) / 2 - 2
+
+
+class BlockNet(nn.Module):
+    """Whole blocks in, features of a block, whole blocks out (the paper, figure 3).
+
+    Args:
+        inputs: channels of a frequency that come in.
+        channels: features of a block.
+        growth: of the dense blocks between.
+        unblocked: channels of a frequency that go out.
+        width: of the manifolds.
+        rank: of the manifolds.
+    """
+
+    def __init__(self, inputs: int, *, channels: int, growth: int, unblocked: int, width: int, rank: int) -> None:
+        super().__init__()
+        manifold = {"width": width, "rank": rank}
+        self.embed = ConvolutionalFilterManifold(channels, FREQUENCIES * inputs, biases=channels, **manifold)
+        self.embed_slope = nn.PReLU()
+        self.rrdb = Rrdb(channels, growth)
+        self.unblock = ConvolutionalFilterManifold(FREQUENCIES * unblocked, channels, biases=unblocked, **manifold)
+        self.unblock_slope = nn.PReLU()
+
+    def filters(self, table: Tensor) -> list[Filter]:
+        """Return the filters of tables `(N, 64)`."""
+        return [self.embed(table), self.unblock(table)]
+
+    def forward(self, x: Tensor, filters: list[Filter]) -> Tensor:
+        """Return `(N, 64 unblocked, h, w)` of `(N, 64 inputs, h, w)`."""
+        features = self.rrdb(self.embed_slope(filtered(x, filters[0])))
+        unblocked: Tensor = self.unblock_slope(filtered(features, filters[1]))
+        return unblocked
+
+
+class FrequencyNet(nn.Module):
+    """Neighbouring blocks, each frequency for itself (the paper, figure 4)."""
+
+    def __init__(self, *, channels: int, width: int, growth: int, blocks: int) -> None:
+        super().__init__()
+        groups = {"padding": 1, "groups": FREQUENCIES}
+        self.enter = nn.Conv2d(FREQUENCIES * channels, FREQUENCIES * width, 3, **groups)
+        self.enter_slope = nn.PReLU()
+        self.rrdb = Rrdb(width, growth, groups=FREQUENCIES, blocks=blocks)
+        self.leave = nn.Conv2d(FREQUENCIES * width, FREQUENCIES * channels, 3, **groups)
+        self.leave_slope = nn.PReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(N, 64 channels, h, w)` of the same."""
+        left: Tensor = self.leave_slope(self.leave(self.rrdb(self.enter_slope(self.enter(x)))))
+        return left
+
+
+class LumaNet(nn.Module):
+    """The paper's Y network: BlockNet, FrequencyNet, BlockNet, and the three results fused."""
+
+    def __init__(
+        self, *, manifold: int, rank: int, channels: int, growth: int, unblocked: int, frequency: int,
+        frequency_growth: int, frequency_blocks: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        block = {"channels": channels, "growth": growth, "unblocked": unblocked, "width": manifold, "rank": rank}
+        self.first = BlockNet(1, **block)
+        self.frequencies = FrequencyNet(
+            channels=unblocked, width=frequency, growth=frequency_growth, blocks=frequency_blocks
+        )
+        self.second = BlockNet(unblocked, **block)
+        self.fuse = nn.Conv2d(FREQUENCIES * 3 * unblocked, FREQUENCIES * _FUSED, 3, padding=1, groups=FREQUENCIES)
+        self.fuse_slope = nn.PReLU()
+        self.leave = nn.Conv2d(FREQUENCIES * _FUSED, FREQUENCIES, 3, padding=1, groups=FREQUENCIES)
+        nn.init.normal_(self.leave.weight, std=0.01)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    @property
+    def reach(self) -> int:
+        """Blocks on each side of one that can change it."""
+        return self.first.rrdb.reach + self.frequencies.rrdb.reach + self.second.rrdb.reach + 4
+
+    def filters(self, table: Tensor) -> list[Filter]:
+        """Return the filters of tables `(N, 64)`."""
+        return [*self.first.filters(table), *self.second.filters(table)]
+
+    def forward(self, x: Tensor, filters: list[Filter]) -> Tensor:
+        """Return what is to be added to normalized coefficients `(N, 64, h, w)`."""
+        first = self.first(x, filters[:2])
+        frequencies = self.frequencies(first)
+        second = self.second(frequencies, filters[2:])
+        fused: Tensor = self.fuse_slope(self.fuse(join([first, frequencies, second], FREQUENCIES)))
+        left: Tensor = self.leave(fused)
+        return left
+
+
+class ColorNet(nn.Module):
+    """The paper's color network, one for Cb and Cr: halved chroma, upsampled, beside the restored luma.
+
+    Args:
+        manifold: channels of the manifolds.
+        rank: of the manifolds.
+        color: features of a block of halved chroma, and of luma.
+        color_growth: of the dense blocks over the first.
+        guided_growth: of those over both.
+        guided: features of both, `2 * color`.
+        whole: 1 to look at chroma on luma's blocks, too; the paper does not.
+    """
+
+    def __init__(
+        self, *, manifold: int, rank: int, color: int, color_growth: int, guided: int, guided_growth: int, whole: int
+    ) -> None:
+        super().__init__()
+        if guided != 2 * color:
+            raise TypeError(f"guided = {guided}, which is not twice color = {color}")
+        code = {"width": manifold, "rank": rank}
+        self.embed = ConvolutionalFilterManifold(color, FREQUENCIES, biases=color, **code)
+        self.embed_slope = nn.PReLU()
+        self.rrdb = Rrdb(color, color_growth)
+        self.upsample = nn.ConvTranspose2d(color, color, 4, stride=_HALF, padding=1)
+        self.whole = ConvolutionalFilterManifold(color, FREQUENCIES, biases=color, gain=1.0, **code) if whole else None
+        self.upsample_slope = nn.PReLU()
+        self.guide = ConvolutionalFilterManifold(color, FREQUENCIES, biases=color, **code)
+        self.guide_slope = nn.PReLU()
+        self.guided = Rrdb(guided, guided_growth)
+        self.unblock = ConvolutionalFilterManifold(FREQUENCIES, guided, biases=1, gain=0.01, **code)
+
+    @property
+    def reach(self) -> int:
+        """Luma's blocks on each side of one that can change it, of chroma; luma's own reach comes on top of the last."""
+        return self.guided.reach + _HALF * (self.rrdb.reach + 1) + 1
+
+    def filters(self, table: Tensor, luma: Tensor) -> list[Filter]:
+        """Return the filters of chroma's and of luma's tables `(N, 64)`; luma's come first."""
+        made = [self.guide(luma), self.embed(table), self.unblock(table)]
+        return [*made, self.whole(table)] if self.whole is not None else made
+
+    def forward(self, small: Tensor, large: Tensor, luma: Tensor, filters: list[Filter]) -> Tensor:
+        """Return what is to be added to normalized coefficients of Cb and Cr on luma's blocks, `(2 N, 64, h, w)`.
+
+        Args:
+            small: normalized coefficients of halved chroma, `(2 N, 64, h / 2, w / 2)`, Cb and Cr in turn; none of
+                either, and nothing is computed but of luma.
+            large: those of chroma on luma's blocks, `(2 N, 64, h, w)`.
+            luma: those of the restored luma, `(N, 64, h, w)`.
+            filters: as `filters` makes them, chroma's for each of Cb and Cr.
+        """
+        up = self.upsample(self.rrdb(self.embed_slope(filtered(small, filters[1]))))
+        if self.whole is not None:
+            up = up + filtered(large, filters[3])
+        guide = self.guide_slope(filtered(luma, filters[0]))
+        guide = guide[:, None].expand(-1, 2, -1, -1, -1).flatten(0, 1)[: len(small)]
+        features = self.guided(torch.cat((self.upsample_slope(up), guide), 1))
+        return filtered(features, filters[2])
+
+
+class Qgac(nn.Module):
+    """Restore level-shifted YCbCr planes `(N, 3, H, W)`, or gray ones `(N, 1, H, W)`; H and W multiples of 16.
+
+    The output has the input's shape and unit and is neither rounded nor clipped. Gray planes go through the Y network
+    alone. `part` says what runs in training: "luma" leaves chroma as it is, "color" computes luma without gradients,
+    "all" everything.
+
+    Args: see `LumaNet` and `ColorNet`; `PAPER` holds the paper's widths.
+    """
+
+    inputs = ("planes", "tables")
+    parts = ("all", "luma", "color")
+
+    def __init__(
+        self, *, manifold: int = 32, rank: int = 8, channels: int = 96, growth: int = 32, unblocked: int = 8,
+        frequency: int = 4, frequency_growth: int = 4, frequency_blocks: int = 1, color: int = 32,
+        color_growth: int = 16, guided: int = 64, guided_growth: int = 32, whole: int = 1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.luma = LumaNet(
+            manifold=manifold, rank=rank, channels=channels, growth=growth, unblocked=unblocked, frequency=frequency,
+            frequency_growth=frequency_growth, frequency_blocks=frequency_blocks,
+        )  # fmt: skip
+        self.color = ColorNet(
+            manifold=manifold, rank=rank, color=color, color_growth=color_growth, guided=guided,
+            guided_growth=guided_growth, whole=whole,
+        )  # fmt: skip
+        self.part = "all"
+        # Parameters, so that they travel with the weights; no optimizer moves them.
+        self.mean = nn.Parameter(torch.zeros(2, FREQUENCIES), requires_grad=False)
+        self.deviation = nn.Parameter(torch.ones(2, FREQUENCIES), requires_grad=False)
+
+    def know(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take the statistics of luma's and chroma's coefficients, `(2, 64)`, by which they are normalized."""
+        with torch.no_grad():
+            self.mean.copy_(mean)
+            self.deviation.copy_(deviation)
+
+    @property
+    def matrices(self) -> tuple[str, ...]:
+        """Names of the parameters that Muon moves: the convolutions of the dense blocks that are not in groups."""
+        inner = (name for name, module in self.named_modules() if isinstance(module, Convolution))
+        return tuple(f"{name}.matrix" for name in inner)
+
+    @property
+    def multiple(self) -> int:
+        """What heights and widths must be multiples of: halved chroma has whole blocks."""
+        return _HALF * BLOCK
+
+    @property
+    def halo(self) -> int:
+        """Samples on each side of an output sample that can change it, in whole positions of halved chroma."""
+        blocks = max(self.luma.reach + self.color.guided.reach, self.color.reach)
+        return -(-(blocks + 2) * BLOCK // self.multiple) * self.multiple
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for one sample position of a color picture; the filters' own, once a picture, not counted."""
+        total = 0.0
+        for name, module in self.named_modules():
+            positions = 2 / (_HALF * BLOCK) ** 2 if name.startswith(("color.rrdb", "color.embed")) else 1 / BLOCK**2
+            if name.startswith(("color.guided", "color.unblock", "color.whole", "color.upsample")):
+                positions = 2 / BLOCK**2
+            if isinstance(module, ConvolutionalFilterManifold):
+                total += module.outputs * module.inputs * positions
+            elif isinstance(module, Convolution):
+                total += module.matrix.numel() * positions
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                total += module.weight.numel() * positions / (_HALF**2 if "upsample" in name else 1)
+        # The transforms: luma there and back, chroma there at both sizes and back.
+        return int(total + FREQUENCIES * (2 + 2 * (2 + 1 / _HALF**2)))
+
+    def merged(self) -> Qgac:
+        """Return the network itself: nothing in it can be merged."""
+        return self
+
+    def filters(self, tables: Tensor) -> tuple[list[Filter], list[Filter]]:
+        """Return the filters of the Y and of the color network for tables `(N, 2, 8, 8)`."""
+        luma, chroma = code(tables.flatten(2)).unbind(1)
+        return self.luma.filters(luma), self.color.filters(chroma, luma)
+
+    def _normalized(self, planes: Tensor, kind: int) -> Tensor:
+        return (coefficients(planes) - self.mean[kind][:, None, None]) / self.deviation[kind][:, None, None]
+
+    def restore_luma(self, luma: Tensor, filters: list[Filter]) -> Tensor:
+        """Return the restored Y `(N, 1, H, W)`."""
+        change = self.luma(self._normalized(luma, 0), filters).float()
+        return luma + samples(change * self.deviation[0][:, None, None])
+
+    def restore_chroma(self, chroma: Tensor, luma: Tensor, filters: list[Filter]) -> Tensor:
+        """Return the restored Cb and Cr, `(2 N, 1, H, W)`, in turn.
+
+        Args:
+            chroma: Cb and Cr as they are, in turn, or none of either.
+            luma: restored, `(N, 1, H, W)`.
+            filters: of the tables, each of chroma's once for Cb and once for Cr.
+        """
+        small, large = self._normalized(halved(chroma), 1), self._normalized(chroma, 1)
+        change = self.color(small, large, self._normalized(luma, 0), filters).float()
+        return chroma + samples(change * self.deviation[1][:, None, None])
+
+    def forward(self, planes: Tensor, tables: Tensor) -> Tensor:
+        """Return the restored planes; `tables` are those of luma and chroma, `(N, 2, 8, 8)`."""
+        of_luma, of_color = self.filters(tables)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.part != "color"):
+            luma = self.restore_luma(planes[:, :1], of_luma)
+        if planes.shape[1] == 1:
+            return luma
+        if self.part == "luma":
+            return torch.cat((luma, planes[:, 1:]), 1)
+        guide, *rest = of_color
+        twice = [tuple(part.repeat_interleave(2, 0) for part in made) for made in rest]
+        chroma = self.restore_chroma(planes[:, 1:].flatten(0, 1)[:, None], luma, [guide, *twice])
+        return torch.cat((luma, chroma.view_as(planes[:, 1:])), 1)
