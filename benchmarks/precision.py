@@ -24,10 +24,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from jpegfilter import weights
+from jpegfilter.compression.libjpeg import Step
+from jpegfilter.compression.planes import clean_planes
 from jpegfilter.jpeg import tables
 from jpegfilter.training import data, losses
 from jpegfilter.training import recipe as recipes
-from jpegfilter.training.degradation import Step
 from jpegfilter.training.validation import central_crop, table_row
 
 Feed = dict[str, NDArray[np.float32]]
@@ -39,7 +40,7 @@ def shown(image: torch.Tensor, quality: int) -> tuple[Feed, torch.Tensor]:
     """Return a network's inputs for a picture's crop at a quality, and the clean planes."""
     rgb = central_crop(image)
     step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), "4:2:0")
-    return {"planes": step(rgb).numpy(), "tables": step.tables.numpy()}, losses.clean_planes(rgb)
+    return {"planes": step(rgb).numpy(), "tables": step.tables.numpy()}, clean_planes(rgb)
 
 
 class Reader(CalibrationDataReader):
@@ -99,7 +100,7 @@ def main() -> None:
             quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8, op_types_to_quantize=["Conv"], nodes_to_exclude=[names[0], names[-1]],
         )  # fmt: skip
-        half = weights.onnx_bytes(card, half=True)
+        half = weights.onnx_bytes(card, "half")
         sessions = {
             name: onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
             for name, graph in (("float32", plain), ("float16", half), ("int8", small))

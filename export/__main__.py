@@ -22,8 +22,9 @@ SUMMARIES = {
     "default": "our own network, told the tables: good and quick",
     "fast": "our own network at its smallest, told the tables",
     "fast-arcnn": "the Fast-ARCNN variant, blind: one small network for every quality",
+    "qgac": "Quantization Guided JPEG Artifact Correction: filters made of the tables, on coefficients",
 }
-SPEEDS = {"best": "slow", "default": "medium", "fast": "fast", "fast-arcnn": "fast"}
+SPEEDS = {"best": "slow", "default": "medium", "fast": "fast", "fast-arcnn": "fast", "qgac": "medium"}
 
 
 def _scores(files: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
@@ -63,8 +64,8 @@ def main(source: Path, name: str, images: Path, trained_on: str, views: int, sco
     """Export the moving average of a checkpoint's weights as NAME."""
     state = checkpoint.load(source)
     path = directory() / f"{name}.onnx"
-    network, content = exported(state)
-    half = halved(content)
+    made = exported(state)
+    network, content, half = made.network, made.content, halved(made.content)
     digest = hashlib.sha256(content).hexdigest()
     for other in map(find, names()):  # two models may share a file and differ in how it is used
         if other.sha256 == digest and other.name != name:
@@ -89,9 +90,11 @@ def main(source: Path, name: str, images: Path, trained_on: str, views: int, sco
         views=views,
         scores=_scores(scores),
         half=hashlib.sha256(half).hexdigest(),
+        filters=hashlib.sha256(made.filters).hexdigest() if made.filters else "",
     )
-    path.write_bytes(content)
-    path.with_name(card.half_file).write_bytes(half)
+    for kind, written in (("whole", content), ("half", half), ("filters", made.filters)):
+        if written:
+            path.with_name(card.files[kind][0]).write_bytes(written)
     path.with_name(f"{name}.json").write_text(card.to_json(), encoding="utf-8")
     click.echo(f"{path}: {path.stat().st_size / 1e3:.0f} kB, {card.parameters} parameters, {card.macs} MACs a pixel")
 

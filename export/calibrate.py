@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jpegfilter.compression.libjpeg import Step, compress
+from jpegfilter.compression.planes import clean_planes
 from jpegfilter.engines import views
 from jpegfilter.jpeg import bounds, dct, tables
 from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.networks import inputs_of
-from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
-from jpegfilter.training.degradation import Step, compress
 from jpegfilter.training.validation import central_crop, table_row
 
 QUALITIES = (5, 10, 20, 30, 50, 70, 80, 85, 90, 95, 98, 100)
@@ -69,7 +69,7 @@ def _picture_errors(network: nn.Module, image: Tensor, quality: int, sampling: s
     steps = [table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality)]
     compressed = compress(rgb, *steps, sampling=sampling)
     told = Step(steps[0], steps[1], sampling).tables
-    clean, restored = losses.clean_planes(rgb)[0], _restored(network, compressed.planes, told, count)
+    clean, restored = clean_planes(rgb)[0], _restored(network, compressed.planes, told, count)
     out = np.zeros((2, 64, len(_CANDIDATES) + 1))
     for index in range(3):
         kind, cell = min(index, 1), 2 if index and sampling == "4:2:0" else 1

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from onnxruntime.transformers import float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import Tensor, nn
 
 from jpegfilter.errors import WeightsError
-from jpegfilter.networks import Network, build
+from jpegfilter.networks import Network, Qgac, build, inputs_of
 from jpegfilter.training.checkpoint import Checkpoint
 
 OPSET = 17
@@ -37,23 +41,78 @@ def _example(batch: int, height: int, width: int, *, seed: int = 0) -> dict[str,
     return {"planes": planes, "tables": torch.randint(1, 256, (batch, 2, 8, 8), generator=random).float()}
 
 
-def to_onnx(network: nn.Module) -> bytes:
-    """Return the network as an ONNX file with free batch, height and width."""
-    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
-    size = {0: "batch", 2: "height", 3: "width"}
-    axes = {"planes": size, "restored": size, "tables": {0: "batch"}}
-    given = _example(1, 64, 64)
+def _written(network: nn.Module, given: dict[str, Tensor], made: list[str], axes: dict[str, dict[int, str]]) -> bytes:
+    """Return a module as an ONNX file with the free axes `axes`."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but needs one dependency less and writes the same few operators.
         warnings.simplefilter("ignore", DeprecationWarning)
         path = Path(folder, "network.onnx")
         torch.onnx.export(
-            network, tuple(given[name] for name in names), path, input_names=list(names), output_names=["restored"],
-            opset_version=OPSET, dynamic_axes={name: axes[name] for name in (*names, "restored")}, dynamo=False,
+            network, tuple(given.values()), path, input_names=list(given), output_names=made, opset_version=OPSET,
+            dynamic_axes=axes, dynamo=False,
         )  # fmt: skip
         content = path.read_bytes()
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     return content
+
+
+def to_onnx(network: nn.Module) -> bytes:
+    """Return the network as an ONNX file with free batch, height and width."""
+    names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
+    size = {0: "batch", 2: "height", 3: "width"}
+    axes = {"planes": size, "restored": size, "tables": {0: "batch"}}
+    given = {name: _example(1, 64, 64)[name] for name in names}
+    return _written(network, given, ["restored"], {name: axes[name] for name in (*names, "restored")})
+
+
+class _Filters(nn.Module):
+    """Tables in, the filters of both networks of a `Qgac` out, matrices and biases in turn."""
+
+    def __init__(self, network: Qgac) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tables: Tensor) -> tuple[Tensor, ...]:
+        """Return the filters of one picture's tables, `(1, 2, 8, 8)`."""
+        return tuple(part for filters in self.network.filters(tables) for made in filters for part in made)
+
+
+class _Filtering(nn.Module):
+    """Planes and filters in, restored planes out."""
+
+    def __init__(self, network: Qgac, of_luma: int) -> None:
+        super().__init__()
+        self.network, self.of_luma = network, of_luma
+
+    def forward(self, luma: Tensor, chroma: Tensor, *parts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return Y `(1, 1, H, W)`, and Cb and Cr, `(2, 1, h, w)`.
+
+        Chroma smaller than luma is that of its upper left corner: a gray picture needs none, but something.
+        """
+        filters = list(zip(parts[::2], parts[1::2], strict=True))
+        restored = self.network.restore_luma(luma, filters[: self.of_luma])
+        guide = restored[:, :, : chroma.shape[2], : chroma.shape[3]]
+        return restored, self.network.restore_chroma(chroma, guide, filters[self.of_luma :])
+
+
+def split(network: Qgac) -> tuple[bytes, bytes]:
+    """Return two ONNX files: what restores planes through given filters, and what makes these of tables.
+
+    Filters are the same for all tiles of a picture.
+    """
+    tables = _example(1, 16, 16)["tables"]
+    making = _Filters(network).eval()
+    with torch.no_grad():
+        made = making(tables)
+    names = [f"{kind}_{index}" for index in range(len(made) // 2) for kind in ("filter", "bias")]
+    planes = _example(1, 64, 64)["planes"]
+    given = {"luma": planes[:, :1], "chroma": planes[0, 1:, None], **dict(zip(names, made, strict=True))}
+    axes = {name: {2: "height", 3: "width"} for name in ("luma", "restored_luma")}
+    axes |= {name: {2: "chroma_height", 3: "chroma_width"} for name in ("chroma", "restored_chroma")}
+    filtering = _Filtering(network, len(network.filters(tables)[0])).eval()
+    return _written(filtering, given, ["restored_luma", "restored_chroma"], axes), _written(
+        making, {"tables": tables}, names, {}
+    )
 
 
 def halved(content: bytes) -> bytes:
@@ -65,29 +124,67 @@ def halved(content: bytes) -> bytes:
     return half
 
 
-def difference(network: nn.Module, content: bytes, *, seed: int = 0) -> float:
-    """Return the largest difference between torch and ONNX Runtime over pictures of several sizes, in 8-bit steps."""
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+def _session(content: bytes) -> Any:
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def _computing(network: nn.Module, content: bytes, filters: bytes) -> Callable[..., NDArray[np.float32]]:
+    """Return what ONNX Runtime computes of planes and tables: `content` alone, or with `filters` made before."""
+    session = _session(content)
     names: tuple[str, ...] = network.inputs  # type: ignore[assignment]
-    worst = 0.0
-    for batch, height, width in ((1, 64, 64), (2, 96, 40), (1, 8, 8), (1, 248, 168)):
-        given = {name: _example(batch, height, width, seed=seed)[name] for name in names}
+    if not filters:
+        return lambda **given: session.run(None, {name: given[name] for name in names})[0]
+    making = _session(filters)
+    made = [output.name for output in making.get_outputs()]
+
+    def compute(planes: NDArray[np.float32], tables: NDArray[np.float32]) -> NDArray[np.float32]:
+        restored = []
+        for picture, told in zip(planes, tables, strict=True):
+            feed = dict(zip(made, making.run(None, {"tables": told[None]}), strict=True))
+            feed |= {"luma": picture[None, :1], "chroma": picture[1:, None]}
+            restored.append(np.concatenate(session.run(None, feed))[:, 0])
+        return np.stack(restored)
+
+    return compute
+
+
+def difference(network: nn.Module, content: bytes, filters: bytes = b"", *, seed: int = 0) -> float:
+    """Return the largest difference between torch and ONNX Runtime over pictures of several sizes, in 8-bit steps."""
+    compute = _computing(network, content, filters)
+    worst, least = 0.0, int(network.multiple)  # type: ignore[arg-type]
+    for batch, height, width in ((1, 64, 64), (2, 96, 48), (1, least, least), (1, 240, 160)):
+        given = _example(batch, height, width, seed=seed)
         with torch.no_grad():
-            expected = network(*given.values()).numpy()
-        found = session.run(None, {name: value.numpy() for name, value in given.items()})[0]
+            expected = network(*inputs_of(network, **given)).numpy()
+        found = compute(**{name: value.numpy() for name, value in given.items()})
         worst = max(worst, float(np.abs(found - expected).max()))
     return worst
 
 
-def exported(state: Checkpoint) -> tuple[Network, bytes]:
-    """Return a checkpoint's network and its ONNX file, having compared them.
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A network and its ONNX files.
+
+    Attributes:
+        network: what they compute, in torch.
+        content: the file that restores.
+        filters: the file that makes its filters of tables; nothing where it needs none.
+    """
+
+    network: Network
+    content: bytes
+    filters: bytes
+
+
+def exported(state: Checkpoint) -> Exported:
+    """Return a checkpoint's network and its ONNX files, having compared them.
 
     Raises:
         WeightsError: torch and ONNX Runtime disagree.
     """
     network = network_of(state)
-    content = to_onnx(network)
-    worst = difference(network, content)
+    content, filters = split(network) if isinstance(network, Qgac) else (to_onnx(network), b"")
+    worst = difference(network, content, filters)
     if not worst <= TOLERANCE:
         raise WeightsError(f"torch and ONNX Runtime within {TOLERANCE} steps", f"{worst:.5f}", "do not ship this file")
-    return network, content
+    return Exported(network, content, filters)

@@ -19,7 +19,7 @@ def models(as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=2))
         return
     for card in cards:
-        size = len(weights.onnx_bytes(card))
+        size = sum(len(weights.onnx_bytes(card, kind)) for kind in card.files if kind != "half")
         default = " (default)" if card.name == weights.DEFAULT else ""
         click.echo(f"{card.name}{default}: {card.summary}")
         click.echo(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import signal
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from jpegfilter.cli.progress import Bar, no_bar
 from jpegfilter.codec.read import MAX_PIXELS, as_file
 from jpegfilter.codec.write import FORMATS, WriteOptions
 from jpegfilter.engines import devices
+from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions
 from jpegfilter.errors import InputError, JpegFilterError, UsageError
 from jpegfilter.pipeline import batch
 from jpegfilter.pipeline.batch import BatchOptions
+from jpegfilter.pipeline.optimization import Follow
 from jpegfilter.pipeline.plan import Job, plan
 from jpegfilter.pipeline.report import Outcome, summary
 from jpegfilter.pipeline.restoration import RestoreOptions
@@ -125,7 +129,22 @@ def _batch(
             bar.finish(outcome)
             outcomes.append(outcome)
             _tell(outcome, voice)
+            if restorer.follow.halted and restorer.follow.halted():
+                break
     return outcomes
+
+
+def _end_fits_early(halt: threading.Event, voice: Voice) -> None:
+    """Let the first interrupt end the fit, whose result is then written, and only the second the program."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def end(_number: int, _frame: object) -> None:
+        halt.set()
+        signal.signal(signal.SIGINT, usual)
+        voice.say("ending the fit; interrupt again to write nothing")
+
+    signal.signal(signal.SIGINT, end)
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGINT, usual))
 
 
 @click.command("restore", context_settings={"show_default": True})
@@ -172,6 +191,11 @@ def _batch(
     type=click.IntRange(1, 100),
     help="Quality of a JPEG, AVIF or WebP output (otherwise 95; WebP without loss).",
 )
+@click.option("--optimize", is_flag=True, help="Fit the network to each picture first: better, and slow; needs torch.")
+@click.option("--steps", type=click.IntRange(1), default=Effort().steps, help="Steps of a fit.")
+@click.option("--seconds", type=float, help="Time for a fit, at the most.")
+@click.option("--seed", type=int, default=Effort().seed, help="What a fit draws by chance.")
+@click.option("--preview", type=float, metavar="SECONDS", help="Write OUT.preview.png so often during a fit.")
 @click.option("-d", "--device", default="auto", help="auto, cpu, cuda, cuda:1, rocm, directml or coreml.")
 @click.option("-t", "--threads", type=click.IntRange(1), help="CPU threads for each file (otherwise all cores).")
 @click.option("--tile", type=int, default=RestoreOptions().tile, help="Largest side of a tile: less is less memory.")
@@ -206,7 +230,8 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     jobs = [] if streamed else plan(sources, target, format=options["kind"])
     if not jobs and not streamed:
         raise InputError("a JPEG", f"none in {', '.join(sources)}", "files are known by their ending or first bytes")
-    count, threads = _jobs_and_threads(options["jobs"], options["threads"], len(jobs))
+    one_by_one = options["optimize"] and options["device"] in ("auto", "cpu")  # a fit takes all cores
+    count, threads = _jobs_and_threads(options["jobs"] or (1 if one_by_one else None), options["threads"], len(jobs))
     bits = int(options["bits"])
     restoring = RestoreOptions(
         options["strength"], options["project"], options["quality"], options["tile"], bits, options["doubt"],
@@ -214,7 +239,16 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     )  # fmt: skip
     writing = WriteOptions(options["kind"] or "png", bits, options["output_quality"], options["keep_metadata"])
     engine = EngineOptions(options["model"], options["device"], threads)
-    restorer = Restorer(engine, restoring, max_pixels=_pixels(options["max_megapixels"]))
+    halt = threading.Event()
+    restorer = Restorer(
+        engine,
+        restoring,
+        max_pixels=_pixels(options["max_megapixels"]),
+        effort=Effort(options["steps"], options["seconds"], options["seed"]) if options["optimize"] else None,
+        follow=Follow(halt.is_set, options["preview"]),
+    )
+    if options["optimize"]:
+        _end_fits_early(halt, voice)
     voice.say(f"{options['model']} on {restorer.engine.description}")
     treatment = BatchOptions(options["existing"], options["replace_inputs"], options["kind"], count)
     if target == streams.NAME:

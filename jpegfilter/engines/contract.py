@@ -28,11 +28,11 @@ class Engine(Protocol):
         """Return the restored planes.
 
         Args:
-            planes: `(3, H, W)` float32, level-shifted, in 8-bit steps, chroma at the luma's resolution; gray pictures
-                have chroma 0.
+            planes: `(3, H, W)` float32, level-shifted, in 8-bit steps, chroma at the luma's resolution; of a gray
+                picture Y alone, `(1, H, W)`.
             tables: quantization tables of luma and chroma, `[v, u]`; engines that do not read tables ignore them.
 
         Returns:
-            `(3, H, W)` float32, neither rounded nor clipped.
+            float32 of the same shape, neither rounded nor clipped.
         """
         ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -82,31 +82,71 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-class Network:
-    """An engine (see `contract.Engine`) that runs one ONNX file on one device."""
+Filters: TypeAlias = "Callable[[bytes], dict[str, Any]]"
+"""Filters by name, of the bytes of tables as float32 `(1, 2, 8, 8)`."""
+_KEPT = 4
+"""Tables whose filters are remembered: a picture's, and those of its mirror images along the diagonal."""
 
-    def __init__(self, card: Card, session: Any, *, description: str) -> None:
+
+def _filters(session: Any) -> Filters:
+    """Return what computes a network's filters of tables, once for each."""
+    names = [output.name for output in session.get_outputs()]
+
+    @lru_cache(maxsize=_KEPT)
+    def made(tables: bytes) -> dict[str, Any]:
+        told = np.frombuffer(tables, np.float32).reshape(1, 2, 8, 8)
+        return dict(zip(names, session.run(None, {"tables": told}), strict=True))
+
+    return made
+
+
+class Network:
+    """An engine (see `contract.Engine`) that runs one ONNX file on one device.
+
+    Args:
+        card: of the network.
+        session: of its file.
+        description: device and threads, for people.
+        filters: for a network whose filters are made by a file of their own.
+    """
+
+    def __init__(self, card: Card, session: Any, *, description: str, filters: Filters | None = None) -> None:
         self.card, self.description = card, description
         self.halo, self.multiple = card.halo, card.multiple
         self.doubt: Floats | None = np.array(card.doubt, np.float32).reshape(2, 8, 8) if card.doubt else None
-        self._session = session
+        self._session, self._filters = session, filters
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
-        """Return the restored planes `(3, H, W)`; see `contract.Engine.restore`."""
+        """Return the restored planes; see `contract.Engine.restore`."""
         return views.average(self._once, planes, tables, self.card.views)
 
     def _once(self, planes: Floats, tables: Sequence[Table]) -> Floats:
-        feed: dict[str, Any] = {"planes": planes[None]}
-        if "tables" in self.card.inputs:
-            feed["tables"] = np.stack(tables).astype(np.float32)[None]
+        told = np.stack(tables).astype(np.float32)[None]
         try:
-            restored: Floats = self._session.run(None, feed)[0][0]
+            if self._filters is not None:
+                return self._through(self._filters(told.tobytes()), planes)
+            colors = (
+                planes if len(planes) > 1 else np.concatenate((planes, np.zeros((2, *planes.shape[1:]), np.float32)))
+            )
+            feed = {"planes": colors[None], "tables": told}
+            restored: Floats = self._session.run(None, {name: feed[name] for name in self.card.inputs})[0][0]
         except _failures() as error:
             raise DeviceError(
                 f"a tile of {planes.shape[2]}x{planes.shape[1]} through {self.card.name}",
                 _first_line(error),
                 "choose a smaller --tile, or --device cpu",
             ) from error
+        return restored[: len(planes)]
+
+    def _through(self, filters: dict[str, Any], planes: Floats) -> Floats:
+        """Return the restored planes of a network that takes its filters as inputs.
+
+        It restores as much of chroma as it is given: of a gray picture, one cell of nothing.
+        """
+        gray = len(planes) == 1
+        chroma = np.zeros((2, self.multiple, self.multiple), np.float32) if gray else planes[1:]
+        parts = self._session.run(None, {"luma": planes[None, :1], "chroma": chroma[:, None], **filters})
+        restored: Floats = parts[0][0] if gray else np.concatenate(parts)[:, 0]
         return restored
 
 
@@ -115,10 +155,12 @@ def _probe(engine: Network) -> Floats:
     return engine.restore(np.stack((ramp, ramp.T / 4, -ramp.T / 4)), [np.full((8, 8), 16, np.uint16)] * 2)
 
 
-def _proven(card: Card, device: Device, number: int, threads: int, *, half: bool, probe: Floats) -> Network:
+def _proven(
+    card: Card, device: Device, number: int, threads: int, *, half: bool, probe: Floats, filters: Filters | None
+) -> Network:
     """Return the engine on a device whose probe agrees with the CPU's; raises `DeviceError` otherwise."""
-    session = _session(weights.onnx_bytes(card, half=half), device, number, threads)
-    engine = Network(card, session, description=f"{device.label} {number}{', float16' * half}")
+    session = _session(weights.onnx_bytes(card, "half" if half else "whole"), device, number, threads)
+    engine = Network(card, session, description=f"{device.label} {number}{', float16' * half}", filters=filters)
     difference = float(np.abs(_probe(engine) - probe).max())
     if not difference <= _AGREEMENT:
         raise DeviceError(
@@ -128,19 +170,26 @@ def _proven(card: Card, device: Device, number: int, threads: int, *, half: bool
 
 
 def _open(card: Card, device: Device, number: int, threads: int) -> Network:
-    """Return the engine on a device: in float16 where the device gains by it and comes out right."""
+    """Return the engine on a device: in float16 where the device gains by it and comes out right.
+
+    Filters are made on the CPU wherever the network runs: once a picture, in milliseconds.
+    """
+    filters = None
+    if card.filters:
+        filters = _filters(_session(weights.onnx_bytes(card, "filters"), DEVICES["cpu"], 0, threads))
     on_cpu = Network(
         card,
         _session(weights.onnx_bytes(card), DEVICES["cpu"], 0, threads),
         description=f"CPU, {threads} thread{'s' * (threads != 1)}",
+        filters=filters,
     )
     if device.name == "cpu":
         return on_cpu
     probe = _probe(on_cpu)
     if device.half and card.half:
         with contextlib.suppress(DeviceError):
-            return _proven(card, device, number, threads, half=True, probe=probe)
-    return _proven(card, device, number, threads, half=False, probe=probe)
+            return _proven(card, device, number, threads, half=True, probe=probe, filters=filters)
+    return _proven(card, device, number, threads, half=False, probe=probe, filters=filters)
 
 
 def open_network(options: EngineOptions) -> Network:

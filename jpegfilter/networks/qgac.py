@@ -1,8 +1,8 @@
 """QGAC: Ehrlich, Davis, Lim, Shrivastava, "Quantization Guided JPEG Artifact Correction" (ECCV 2020).
 
-One network for every quality, because the weights of some of its convolutions are computed from the quantization tables.
-It works on DCT coefficients: luma's first, then those of chroma, guided by the restored luma. Planes become coefficients
-at its doors and nowhere else.
+One network for every quality, because the weights of some of its convolutions are computed from the quantization
+tables. It works on DCT coefficients: luma's first, then those of chroma, guided by the restored luma. Planes become
+coefficients at its doors and nowhere else.
 
 The paper lays coefficients out as a mosaic of blocks, `(N, c, H, W)`, and gathers blocks by convolutions of 8x8 with
 stride 8. Here a block is one position with its 64 frequencies as channels, `(N, 64 c, H / 8, W / 8)`, channel
@@ -37,31 +37,37 @@ _FUSED = 4
 """Channels of a frequency between the two convolutions that fuse three results (the paper, 3.3)."""
 _HALF = 2
 """What chroma is halved by."""
-_HALVING = (-0.25, 0.75, 0.75, -0.25)
+_KERNEL = torch.from_numpy(KERNEL).view(FREQUENCIES, 1, BLOCK, BLOCK)
+"""The transform as filters."""
+_HALVING = torch.tensor((-0.25, 0.75, 0.75, -0.25), dtype=torch.float64)
 """Undoes linear interpolation by 2: the two neighbours of each side, extended to the centre between them."""
 _PART = 0.1
 """Share of a fresh filter that depends on the table."""
 
 
 def coefficients(planes: Tensor) -> Tensor:
-    """Return the DCT coefficients `(N, 64, H / 8, W / 8)`, channel `8 v + u`, of planes `(N, 1, H, W)`."""
-    kernel = torch.as_tensor(KERNEL, dtype=planes.dtype, device=planes.device)
-    blocks = functional.pixel_unshuffle(planes, BLOCK)
-    return functional.conv2d(blocks, kernel[:, :, None, None])
+    """Return the DCT coefficients `(N, 64, H / 8, W / 8)`, channel `8 v + u`, of planes `(N, 1, H, W)`.
+
+    In the planes' own precision: 16 bits would err by more than a step of the file.
+    """
+    with torch.autocast(planes.device.type, enabled=False):
+        return functional.conv2d(planes, _KERNEL.to(planes), stride=BLOCK)
 
 
 def samples(blocks: Tensor) -> Tensor:
     """Undo `coefficients`."""
-    kernel = torch.as_tensor(KERNEL, dtype=blocks.dtype, device=blocks.device)
-    return functional.pixel_shuffle(functional.conv2d(blocks, kernel.T[:, :, None, None]), BLOCK)
+    with torch.autocast(blocks.device.type, enabled=False):
+        return functional.conv_transpose2d(blocks, _KERNEL.to(blocks), stride=BLOCK)
 
 
 def halved(planes: Tensor) -> Tensor:
     """Return planes `(N, 1, H, W)` at half their size: what `jpeg.sampling.upsample` by 2 has made of the result."""
-    row = torch.tensor(_HALVING, dtype=planes.dtype, device=planes.device)
-    padded = functional.pad(planes, (1, 1, 1, 1), mode="replicate")
-    tall = functional.conv2d(padded, row.view(1, 1, 4, 1), stride=(_HALF, 1))
-    return functional.conv2d(tall, row.view(1, 1, 1, 4), stride=(1, _HALF))
+    row = _HALVING.to(planes)
+    padded = torch.cat((planes[..., :1], planes, planes[..., -1:]), 3)
+    padded = torch.cat((padded[..., :1, :], padded, padded[..., -1:, :]), 2)
+    with torch.autocast(planes.device.type, enabled=False):
+        tall = functional.conv2d(padded, row.view(1, 1, 4, 1), stride=(_HALF, 1))
+        return functional.conv2d(tall, row.view(1, 1, 1, 4), stride=(1, _HALF))
 
 
 class ConvolutionalFilterManifold(nn.Module):
@@ -95,7 +101,7 @@ class ConvolutionalFilterManifold(nn.Module):
         nn.init.zeros_(self.bias.bias)
 
     def forward(self, table: Tensor) -> tuple[Tensor, Tensor]:
-        """Return filters `(N, outputs, inputs)` and biases `(N, outputs, 1)` of tables `(N, 64)`, as `code` makes them."""
+        """Return filters `(N, outputs, inputs)` and biases `(N, outputs, 1)` of tables `(N, 64)`, by `code`."""
         features = self.features(table)
         filters = self.filter(self.narrow(features)).unflatten(1, (self.outputs, self.inputs))
         biases = self.bias(features).repeat(1, self.outputs // self.biases)
@@ -108,7 +114,9 @@ Filter = tuple[Tensor, Tensor]
 def filtered(x: Tensor, made: Filter) -> Tensor:
     """Return `(N, outputs, h, w)` of `(N, inputs, h, w)`: each picture through filters of its own."""
     matrix, bias = made
-    return (torch.matmul(matrix, x.flatten(2)) + bias).unflatten(2, x.shape[2:])
+    count, channels, height, width = x.shape
+    flat = torch.matmul(matrix, x.reshape(count, channels, height * width)) + bias
+    return flat.reshape(count, matrix.shape[-2], height, width)
 
 
 def code(table: Tensor) -> Tensor:
@@ -148,16 +156,20 @@ class BlockNet(nn.Module):
         return unblocked
 
 
+def _per_frequency(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return a 3x3 convolution over blocks with so many channels a frequency, which do not mix."""
+    return nn.Conv2d(FREQUENCIES * inputs, FREQUENCIES * outputs, 3, padding=1, groups=FREQUENCIES)
+
+
 class FrequencyNet(nn.Module):
     """Neighbouring blocks, each frequency for itself (the paper, figure 4)."""
 
     def __init__(self, *, channels: int, width: int, growth: int, blocks: int) -> None:
         super().__init__()
-        groups = {"padding": 1, "groups": FREQUENCIES}
-        self.enter = nn.Conv2d(FREQUENCIES * channels, FREQUENCIES * width, 3, **groups)
+        self.enter = _per_frequency(channels, width)
         self.enter_slope = nn.PReLU()
         self.rrdb = Rrdb(width, growth, groups=FREQUENCIES, blocks=blocks)
-        self.leave = nn.Conv2d(FREQUENCIES * width, FREQUENCIES * channels, 3, **groups)
+        self.leave = _per_frequency(width, channels)
         self.leave_slope = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -180,9 +192,9 @@ class LumaNet(nn.Module):
             channels=unblocked, width=frequency, growth=frequency_growth, blocks=frequency_blocks
         )
         self.second = BlockNet(unblocked, **block)
-        self.fuse = nn.Conv2d(FREQUENCIES * 3 * unblocked, FREQUENCIES * _FUSED, 3, padding=1, groups=FREQUENCIES)
+        self.fuse = _per_frequency(3 * unblocked, _FUSED)
         self.fuse_slope = nn.PReLU()
-        self.leave = nn.Conv2d(FREQUENCIES * _FUSED, FREQUENCIES, 3, padding=1, groups=FREQUENCIES)
+        self.leave = _per_frequency(_FUSED, 1)
         nn.init.normal_(self.leave.weight, std=0.01)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
@@ -238,7 +250,7 @@ class ColorNet(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Luma's blocks on each side of one that can change it, of chroma; luma's own reach comes on top of the last."""
+        """Luma's blocks on each side of one of chroma that can change it."""
         return self.guided.reach + _HALF * (self.rrdb.reach + 1) + 1
 
     def filters(self, table: Tensor, luma: Tensor) -> list[Filter]:
@@ -250,8 +262,7 @@ class ColorNet(nn.Module):
         """Return what is to be added to normalized coefficients of Cb and Cr on luma's blocks, `(2 N, 64, h, w)`.
 
         Args:
-            small: normalized coefficients of halved chroma, `(2 N, 64, h / 2, w / 2)`, Cb and Cr in turn; none of
-                either, and nothing is computed but of luma.
+            small: normalized coefficients of halved chroma, `(2 N, 64, h / 2, w / 2)`, Cb and Cr in turn.
             large: those of chroma on luma's blocks, `(2 N, 64, h, w)`.
             luma: those of the restored luma, `(N, 64, h, w)`.
             filters: as `filters` makes them, chroma's for each of Cb and Cr.
@@ -260,7 +271,7 @@ class ColorNet(nn.Module):
         if self.whole is not None:
             up = up + filtered(large, filters[3])
         guide = self.guide_slope(filtered(luma, filters[0]))
-        guide = guide[:, None].expand(-1, 2, -1, -1, -1).flatten(0, 1)[: len(small)]
+        guide = guide.repeat_interleave(2, 0)
         features = self.guided(torch.cat((self.upsample_slope(up), guide), 1))
         return filtered(features, filters[2])
 
@@ -334,8 +345,8 @@ class Qgac(nn.Module):
                 total += module.matrix.numel() * positions
             elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 total += module.weight.numel() * positions / (_HALF**2 if "upsample" in name else 1)
-        # The transforms: luma there and back, chroma there at both sizes and back.
-        return int(total + FREQUENCIES * (2 + 2 * (2 + 1 / _HALF**2)))
+        # The transforms: luma there, back, and there again as a guide; chroma there at both sizes, and back.
+        return int(total + FREQUENCIES * (3 + 2 * (2 + 1 / _HALF**2)))
 
     def merged(self) -> Qgac:
         """Return the network itself: nothing in it can be merged."""
@@ -358,7 +369,7 @@ class Qgac(nn.Module):
         """Return the restored Cb and Cr, `(2 N, 1, H, W)`, in turn.
 
         Args:
-            chroma: Cb and Cr as they are, in turn, or none of either.
+            chroma: Cb and Cr as they are, in turn.
             luma: restored, `(N, 1, H, W)`.
             filters: of the tables, each of chroma's once for Cb and once for Cr.
         """
@@ -376,6 +387,6 @@ class Qgac(nn.Module):
         if self.part == "luma":
             return torch.cat((luma, planes[:, 1:]), 1)
         guide, *rest = of_color
-        twice = [tuple(part.repeat_interleave(2, 0) for part in made) for made in rest]
+        twice = [(matrix.repeat_interleave(2, 0), bias.repeat_interleave(2, 0)) for matrix, bias in rest]
         chroma = self.restore_chroma(planes[:, 1:].flatten(0, 1)[:, None], luma, [guide, *twice])
         return torch.cat((luma, chroma.view_as(planes[:, 1:])), 1)

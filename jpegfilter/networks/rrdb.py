@@ -29,7 +29,9 @@ def join(parts: list[Tensor], groups: int) -> Tensor:
     """Return features of all parts together, group by group: channels are `[group, channel]`."""
     if groups == 1:
         return torch.cat(parts, 1)
-    return torch.cat([part.unflatten(1, (groups, -1)) for part in parts], 2).flatten(1, 2)
+    count, _, height, width = parts[0].shape
+    seen = torch.cat([part.reshape(count, groups, part.shape[1] // groups, height, width) for part in parts], 2)
+    return seen.reshape(count, -1, height, width)
 
 
 class DenseBlock(nn.Module):

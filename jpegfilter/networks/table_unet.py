@@ -130,6 +130,14 @@ class TableUnet(nn.Module):
         twin.scale = 1.0
         return twin
 
+    def load_merged(self, state: dict[str, Tensor]) -> None:
+        """Take the parameters of what `merged` returned: the same function, in numbers that can be trained."""
+        self.load_state_dict(state)
+        with torch.no_grad():
+            self.enter.matrix.mul_(self.scale)
+            self.leave.matrix.div_(self.scale)
+            self.leave.bias.div_(self.scale)
+
     def join(self, kept: Tensor, up: Tensor) -> Tensor:
         """Return what goes on at a level, of what it had before and of what comes up."""
         return kept + up

@@ -22,38 +22,34 @@ def _is_negative(image: JpegImage) -> bool:
     return image.model is ColorModel.YCCK and image.inverted
 
 
-def _gray(plane: Floats) -> Floats:
-    planes = np.zeros((3, *plane.shape), plane.dtype)
-    planes[0] = plane
-    return planes
-
-
 def to_pictures(planes: Floats, image: JpegImage) -> list[Floats]:
-    """Return the pictures `(3, H, W)`, as Y, Cb and Cr, that a network restores: one, or two where there is black ink.
+    """Return the pictures that a network restores: one, or two where there is black ink.
+
+    Each is `(3, H, W)`, as Y, Cb and Cr, or gray, `(1, H, W)`.
 
     Args:
         planes: the components, `(C, H, W)`, level-shifted.
     """
     if image.model is ColorModel.GRAY:
-        return [_gray(planes[0])]
+        return [planes]
     colors = planes[:_INK]
     if _is_negative(image):
         colors = -colors
     if not image.model.is_luma_chroma:
         colors = color.ycbcr_from_rgb(colors)
-    return [colors, _gray(planes[_INK])] if image.model.has_black else [colors]
+    return [colors, planes[_INK:]] if image.model.has_black else [colors]
 
 
 def from_pictures(pictures: list[Floats], image: JpegImage) -> Floats:
     """Return the components `(C, H, W)` of restored pictures: what `to_pictures` undoes."""
     if image.model is ColorModel.GRAY:
-        return pictures[0][:1]
+        return pictures[0]
     colors = pictures[0]
     if not image.model.is_luma_chroma:
         colors = color.rgb_from_ycbcr(colors)
     if _is_negative(image):
         colors = -colors
-    return np.concatenate((colors, pictures[1][:1])) if image.model.has_black else colors
+    return np.concatenate((colors, pictures[1])) if image.model.has_black else colors
 
 
 def _complement(planes: Floats) -> Floats:

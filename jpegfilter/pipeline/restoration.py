@@ -98,7 +98,7 @@ def _wanted(engine: Engine, region: Region, told: Told, size: tuple[int, int]) -
 def _run(
     engine: Engine, picture: Floats, region: Region, wanted: Region, seen: Region, told: Told, *, grain: float
 ) -> Floats:
-    """Return the restored region of a picture `(3, H, W)` that covers `seen`: what of `wanted` lies inside it."""
+    """Return the restored region of a picture `(3 or 1, H, W)` that covers `seen`: what of `wanted` lies inside it."""
     whole = tiling.mirror(picture, wanted, seen, multiple=engine.multiple)
     restored = engine.restore(whole, told.tables)
     if grain:
@@ -135,16 +135,32 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     return restored
 
 
-def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progress: Progress | None = None) -> Canvas:
+def restore_jpeg(
+    file: JpegFile,
+    engine: Engine,
+    options: RestoreOptions,
+    progress: Progress | None = None,
+    *,
+    told: Told | None = None,
+    again: bool = False,
+) -> Canvas:
     """Return the restored picture of a JPEG.
 
     The file's coefficients are given back to the system as they are used up: a file is restored once.
+
+    Args:
+        file: with its coefficients.
+        engine: what restores.
+        options: how.
+        progress: told the share that is done.
+        told: what the network is told; otherwise what the options say or the file shows.
+        again: keep the coefficients: the file will be restored again.
     """
     image = file.image
     canvas = Canvas(image.width, image.height, channels=components.channels(image.model), bits=options.bits)
     height, width = image.grid
     step = tiling.common_step(image.mcu, engine.multiple)
-    told = of_jpeg(image, options.quality if options.strength else "header")  # nobody is told at strength 0
+    told = told or of_jpeg(image, options.quality if options.strength else "header")  # nobody is told at strength 0
     done = 0
     for region in tiling.tiles(height, width, side=options.tile, step=step):
         planes = restore_region(image, region, engine, options, told)
@@ -152,25 +168,23 @@ def restore_jpeg(file: JpegFile, engine: Engine, options: RestoreOptions, progre
         pixels = color.to_pixels(components.to_output(planes, image), bits=options.bits)
         canvas.paste(pixels, top=region.top, left=region.left)
         done += region.height * region.width
-        if region.right == width:
+        if region.right == width and not again:
             file.give_back(region.bottom - image.mcu[0] * (3 + _reach(engine) // image.mcu[0]))
         if progress:
             progress(done / (height * width))
     return canvas
 
 
-def _restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: RestoreOptions, told: Told) -> Floats:
+def restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: RestoreOptions, told: Told) -> Floats:
     """Return the restored planes of a region of pixels `(H, W, C)`."""
     height, width, channels = pixels.shape
     wanted = _wanted(engine, region, told, (height, width))
     seen = tiling.within(wanted, height=height, width=width)
     plain = color.from_pixels(pixels[seen.top : seen.bottom, seen.left : seen.right])
     gray = channels == 1
-    picture = (
-        np.concatenate((plain, np.zeros_like(plain), np.zeros_like(plain))) if gray else color.ycbcr_from_rgb(plain)
-    )
+    picture = plain if gray else color.ycbcr_from_rgb(plain)
     restored = _run(engine, picture, region, wanted, seen, told, grain=options.grain)
-    restored = restored[:1] if gray else color.rgb_from_ycbcr(restored)
+    restored = restored if gray else color.rgb_from_ycbcr(restored)
     plain = plain[:, *tiling.window(region, seen)]
     blend: Floats = plain + np.float32(options.strength) * (restored - plain)
     return blend
@@ -205,7 +219,7 @@ def restore_pixels(
             plain = pixels[region.top : region.bottom, region.left : region.right]
             canvas.paste(color.to_depth(plain, bits=options.bits), top=region.top, left=region.left)
         else:
-            planes = _restored_pixels(pixels, region, engine, options, told)
+            planes = restored_pixels(pixels, region, engine, options, told)
             canvas.paste(color.to_pixels(planes, bits=options.bits), top=region.top, left=region.left)
         done += region.height * region.width
         if progress:

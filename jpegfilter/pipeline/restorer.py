@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,10 +19,13 @@ from jpegfilter.codec.metadata import Metadata
 from jpegfilter.codec.raster import Raster
 from jpegfilter.codec.write import WriteOptions
 from jpegfilter.engines.contract import Engine
+from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
+from jpegfilter.pipeline import optimization
+from jpegfilter.pipeline.optimization import Follow, Optimizer, Watch
 from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_jpeg, restore_pixels
-from jpegfilter.pipeline.told import Quality
+from jpegfilter.pipeline.told import Quality, of_jpeg, of_pixels
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]"
 """A picture file's path or content, or pixels that were a JPEG once."""
@@ -65,6 +69,32 @@ class _Result:
     notes: tuple[str, ...]
 
 
+_FIT = 0.85
+"""Share of the whole that a fit is shown as, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How one picture goes through.
+
+    Attributes:
+        bits: of the result.
+        progress: told the share that is done.
+        preview: where previews of a fit are written.
+    """
+
+    bits: int
+    progress: Progress | None = None
+    preview: Path | None = None
+
+    def rest(self) -> Progress | None:
+        """Return what is told of what follows a fit."""
+        if self.progress is None:
+            return None
+        told = self.progress
+        return lambda share: told(_FIT + (1 - _FIT) * share)
+
+
 class Restorer:
     """Restores many pictures with one loaded network. Threads may share it.
 
@@ -72,6 +102,8 @@ class Restorer:
         engine: where the network runs and which; see `EngineOptions`.
         options: how pictures are restored; see `RestoreOptions`.
         max_pixels: refuse larger files.
+        effort: fit the network to each picture, at this cost; needs torch. None restores with the network as it is.
+        follow: how the fits are followed.
 
     Raises:
         WeightsError, DeviceError, UsageError: see `errors`.
@@ -83,33 +115,64 @@ class Restorer:
         options: RestoreOptions | None = None,
         *,
         max_pixels: int = read.MAX_PIXELS,
+        effort: Effort | None = None,
+        follow: Follow | None = None,
     ) -> None:
         self.options = options or RestoreOptions()
         self.max_pixels = max_pixels
-        self.engine: Engine = open_network(engine or EngineOptions())
+        self.follow = follow or Follow()
+        chosen = engine or EngineOptions()
+        self.optimizer = Optimizer(chosen.model, chosen.device, chosen.threads, effort) if effort else None
+        self.engine: Engine = self.optimizer.start() if self.optimizer else open_network(chosen)
         # The transforms run on one thread: BLAS's idle threads spin, and would take the cores from the network's,
         # a third of the whole time.
         self._blas = ThreadpoolController().select(user_api="blas")
 
-    def _of_jpeg(self, path: Path, *, bits: int, progress: Progress | None = None) -> _Result:
+    def _watch(self, restore: Callable[[Engine], Canvas], way: _Way) -> Watch:
+        """Return how the fit to one picture is followed."""
+
+        def preview(engine: Engine) -> None:
+            if way.preview is not None:
+                write.write(restore(engine), Metadata(), WriteOptions(format="png"), way.preview)
+
+        def progress(share: float) -> None:
+            if way.progress:
+                way.progress(_FIT * share)
+
+        return Watch(self.follow, progress, preview)
+
+    def _of_jpeg(self, path: Path, way: _Way) -> _Result:
         file = read.read(path, max_pixels=self.max_pixels)
         with self._blas.limit(limits=1):
-            options = dataclasses.replace(self.options, bits=bits)
-            canvas = restore_jpeg(file, self.engine, options, progress)
+            options = dataclasses.replace(self.options, bits=way.bits)
+            engine, told, progress = self.engine, None, way.progress
+            if self.optimizer and options.strength:
+                told, progress = of_jpeg(file.image, options.quality), way.rest()
+                quick = dataclasses.replace(options, bits=8)
+                watch = self._watch(lambda fitted: restore_jpeg(file, fitted, quick, told=told, again=True), way)
+                engine = optimization.for_jpeg(self.optimizer, file.image, options, told, watch)
+            canvas = restore_jpeg(file, engine, options, progress, told=told)
         return _Result(canvas, file.header.metadata, file.complaints)
 
-    def _of_raster(self, source: Raster, *, bits: int, progress: Progress | None = None) -> _Result:
+    def _of_raster(self, source: Raster, way: _Way) -> _Result:
         with self._blas.limit(limits=1):
-            options = dataclasses.replace(self.options, bits=bits)
-            canvas, found = restore_pixels(source.pixels, self.engine, options, progress)
+            options = dataclasses.replace(self.options, bits=way.bits)
+            engine, told, progress = self.engine, None, way.progress
+            if self.optimizer and options.strength:
+                told = of_pixels(source.pixels, options.quality)
+            if self.optimizer and told:
+                quick, progress = dataclasses.replace(options, bits=8), way.rest()
+                watch = self._watch(lambda fitted: restore_pixels(source.pixels, fitted, quick, told=told)[0], way)
+                engine = optimization.for_pixels(self.optimizer, source.pixels, options, told, watch)
+            canvas, found = restore_pixels(source.pixels, engine, options, progress, told=told)
         canvas.alpha = source.alpha
         notes = () if found else (_NO_TRACE,)
         return _Result(canvas, source.metadata, (*source.complaints, *notes))
 
-    def _of_file(self, path: Path, *, bits: int, progress: Progress | None = None) -> _Result:
+    def _of_file(self, path: Path, way: _Way) -> _Result:
         if raster.is_raster(path):
-            return self._of_raster(raster.read(path, max_pixels=self.max_pixels), bits=bits, progress=progress)
-        return self._of_jpeg(path, bits=bits, progress=progress)
+            return self._of_raster(raster.read(path, max_pixels=self.max_pixels), way)
+        return self._of_jpeg(path, way)
 
     def restore(self, source: Source) -> Image.Image:
         """Return the restored picture; its `info` holds the ICC profile, EXIF, XMP and resolution of the source.
@@ -131,9 +194,9 @@ class Restorer:
             with read.as_file(source) as path:
                 return self.restore(path)
         if isinstance(source, Image.Image | np.ndarray):
-            result = self._of_raster(_as_raster(source), bits=8)
+            result = self._of_raster(_as_raster(source), _Way(8))
         else:
-            result = self._of_file(Path(source), bits=8)
+            result = self._of_file(Path(source), _Way(8))
         image, metadata = result.canvas.image(), result.metadata
         kept = {"icc_profile": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
         image.info.update({name: value for name, value in kept.items() if value})
@@ -150,7 +213,12 @@ class Restorer:
         """
         chosen = options or WriteOptions(format=write.format_of(target), bits=self.options.bits)
         write.check(chosen)
-        result = self._of_file(source, bits=chosen.bits, progress=progress)
+        preview = target.with_name(f"{target.stem}.preview.png") if self.follow.preview_seconds else None
+        try:
+            result = self._of_file(source, _Way(chosen.bits, progress, preview))
+        finally:
+            if preview is not None:
+                preview.unlink(missing_ok=True)
         lost = write.write(result.canvas, result.metadata, chosen, target)
         return Written(result.canvas.width, result.canvas.height, (*result.notes, *lost))
 
@@ -158,7 +226,7 @@ class Restorer:
         """Return a file's content restored and encoded."""
         write.check(options)
         with read.as_file(content) as path:
-            result = self._of_file(path, bits=options.bits)
+            result = self._of_file(path, _Way(options.bits))
         encoded, lost = write.to_bytes(result.canvas, result.metadata, options)
         return encoded, Written(result.canvas.width, result.canvas.height, (*result.notes, *lost))
 
@@ -173,6 +241,7 @@ def restore(
     quality: Quality = "auto",
     grain: float = 0.0,
     threads: int | None = None,
+    optimize: bool = False,
 ) -> Image.Image:
     """Return one restored picture. For many, make a `Restorer`: it loads the network once.
 
@@ -186,8 +255,8 @@ def restore(
             file's tables ("header"), or those of an IJG quality 1..100.
         grain: share of the recorded detail that is kept as it is, 0 to 1.
         threads: CPU threads; all cores by default.
+        optimize: fit the network to this very picture first, for a minute or so; needs torch (see `engines.fitting`).
     """
     engine = EngineOptions(model=model, device=device, threads=threads)
-    return Restorer(engine, RestoreOptions(strength=strength, project=project, quality=quality, grain=grain)).restore(
-        source
-    )
+    options = RestoreOptions(strength=strength, project=project, quality=quality, grain=grain)
+    return Restorer(engine, options, effort=Effort() if optimize else None).restore(source)

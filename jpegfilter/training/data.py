@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from jpegfilter.codec.clean import pictures, read_rgb
+from jpegfilter.compression.libjpeg import Step
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import tables
-from jpegfilter.training.degradation import Past, Step
+from jpegfilter.training.degradation import Past
 from jpegfilter.training.recipe import Recipe
 
 _TABLES: NDArray[np.int64] = np.stack(
@@ -43,11 +44,21 @@ class Photos:
         images: 8-bit `(H, W, 3)` tensors.
         weights: probabilities, summing to 1.
         manifest: sha256 over the names and sizes of the files, for the checkpoint.
+        sets: source set of each image, where one is known: a phase of a recipe may weigh them anew.
     """
 
     images: tuple[Tensor, ...]
     weights: NDArray[np.float64]
     manifest: str
+    sets: tuple[str, ...] = ()
+
+    def shares(self, set_weights: dict[str, float]) -> NDArray[np.float64]:
+        """Return the probabilities under other weights of the sets; without sets, those that it has."""
+        if not self.sets:
+            return self.weights
+        weights = np.array([set_weights.get(name, 1.0) for name in self.sets])
+        shares: NDArray[np.float64] = weights / weights.sum()
+        return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +103,27 @@ def load(folder: Path, recipe: Recipe, *, held_out: bool) -> Photos:
     sets = _sets(folder)
     paths = pictures(folder) if folder.is_dir() else []
     paths = [p for p in paths if _held_out(p.name, recipe.validation_share) == held_out]
-    images, weights, manifest = [], [], hashlib.sha256()
+    images, names, manifest = [], [], hashlib.sha256()
     for path in paths:
         pixels = read_rgb(path)
         if min(pixels.shape[:2]) < recipe.patch:
             continue
         images.append(torch.from_numpy(pixels))
-        weights.append(recipe.set_weights.get(sets.get(path.name, ""), 1.0))
+        names.append(sets.get(path.name, ""))
         manifest.update(f"{path.name} {path.stat().st_size}\n".encode())
     if not images:
         raise UsageError("a folder of lossless images", f"none of use in {folder}", "name another folder")
-    share = np.asarray(weights) / np.sum(weights)
-    return Photos(tuple(images), share, manifest.hexdigest())
+    unweighted = np.full(len(images), 1 / len(images))
+    photos = Photos(tuple(images), unweighted, manifest.hexdigest(), tuple(names))
+    return dataclasses.replace(photos, weights=photos.shares(recipe.set_weights))
+
+
+def _grained(rgb: Tensor, largest: float, random: np.random.Generator) -> Tensor:
+    """Return 8-bit RGB `(3, H, W)` with noise as films and sensors have it: mostly of the luma, of any strength."""
+    luma, color = random.uniform(0, largest) * np.array([1, random.uniform(0, 0.7)])
+    noise = luma * random.standard_normal((1, *rgb.shape[1:]), np.float32)
+    noise = noise + color * random.standard_normal(rgb.shape, np.float32)
+    return (rgb + torch.from_numpy(noise.astype(np.float32))).round().clamp(0, 255).to(torch.uint8)
 
 
 def _cut(image: Tensor, patch: int, recipe: Recipe, random: np.random.Generator) -> Tensor:
@@ -122,6 +142,8 @@ def _cut(image: Tensor, patch: int, recipe: Recipe, random: np.random.Generator)
     if side != patch:
         scaled = functional.interpolate(cut[None].float(), size=(patch, patch), mode="bicubic", antialias=True)[0]
         cut = scaled.round().clamp(0, 255).to(torch.uint8)
+    if recipe.grain_share and random.random() < recipe.grain_share:
+        cut = _grained(cut, recipe.grain, random)
     turns, mirrored = int(random.integers(4)), bool(random.integers(2))
     cut = torch.rot90(cut, turns, (1, 2))
     return cut.flip(2) if mirrored else cut
@@ -180,7 +202,7 @@ def _past(kind: str, recipe: Recipe, random: np.random.Generator) -> tuple[Step,
 def draw(photos: Photos, recipe: Recipe, *, step: int) -> Patches:
     """Return the batch of step `step`: the same for the same recipe and step, whatever came before."""
     random = np.random.default_rng((recipe.seed, step))
-    chosen = random.choice(len(photos.images), size=recipe.batch, p=photos.weights)
+    chosen = random.choice(len(photos.images), size=recipe.batch, p=photos.shares(recipe.set_weights))
     last, past, side = _past(_name(recipe.pasts or {"none": 1.0}, random), recipe, random)
     rgb = torch.stack([_cut(photos.images[i], side, recipe, random) for i in chosen])
     return Patches(rgb, last, past)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import deque
@@ -14,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from jpegfilter.compression.planes import clean_planes
+from jpegfilter.engines.precision import autocast
 from jpegfilter.errors import UsageError
 from jpegfilter.networks import Qgac, build, inputs_of
 from jpegfilter.training import checkpoint, losses
@@ -52,13 +53,6 @@ class RunOptions:
     validate_every: int = 10000
     log_every: int = 500
     compiled: bool = False
-
-
-def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """bf16 where the processor multiplies it, otherwise float32."""
-    if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
 
 
 def _batches(photos: Photos, recipe: Recipe, *, first: int, last: int) -> Iterator[Patches]:
@@ -165,14 +159,14 @@ class Run:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
-        if hasattr(self.network, "part"):
+        if isinstance(self.network, Qgac):
             self.network.part = recipe.part
         rgb = batch.rgb.to(self.device, non_blocking=True)
         shown = degrade(rgb, batch.last, batch.past, patch=recipe.patch)
         planes = shown.planes.contiguous(memory_format=torch.channels_last)
-        with _autocast(self.device):
+        with autocast(self.device):
             restored = self.forward(*inputs_of(self.network, planes=planes, tables=shown.tables))
-        loss = losses.loss(recipe.loss, restored, losses.clean_planes(shown.clean), part=recipe.part)
+        loss = losses.loss(recipe.loss, restored, clean_planes(shown.clean), part=recipe.part)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jpegfilter.jpeg.color import RGB_FROM_YCBCR, YCBCR_FROM_RGB
-
-
-def mix(planes: Tensor, rows: tuple[tuple[float, ...], ...]) -> Tensor:
-    """Return planes `(N, 3, H, W)` whose samples are those of `planes` times a matrix given by its rows."""
-    matrix = torch.tensor(rows, dtype=planes.dtype, device=planes.device)
-    return torch.einsum("oc,nchw->nohw", matrix, planes)
-
-
-def clean_planes(rgb: Tensor) -> Tensor:
-    """Return the level-shifted, unrounded Y, Cb and Cr of 8-bit RGB: what a perfect restoration would give."""
-    planes = mix(rgb.float(), YCBCR_FROM_RGB)
-    planes[:, 0] -= 128
-    return planes
-
+from jpegfilter.compression.planes import mix
+from jpegfilter.jpeg.color import RGB_FROM_YCBCR
 
 _FLOOR = 1e-5
 """Mean square below which the root no longer steepens, 50 dB: flat patches must not outweigh all others."""
@@ -43,7 +29,8 @@ _SSIM_SHARE = 0.05
 def similarity(one: Tensor, other: Tensor) -> Tensor:
     """Return the mean structural similarity of planes `(N, C, H, W)` in 8-bit steps, over uniform 8x8 windows.
 
-    Source: Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment" (2004), section III B, with K1 = 0.01, K2 = 0.03.
+    Source: Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment" (2004), III B, with K1 = 0.01 and K2 = 0.03;
+    variances are means over the window's samples.
     """
 
     def mean(x: Tensor) -> Tensor:

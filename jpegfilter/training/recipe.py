@@ -73,6 +73,8 @@ class Recipe:
         samplings: relative frequency of each subsampling, among them "gray".
         rescale: smallest factor by which a patch's source is reduced before compression (1: never).
         rescale_share: share of patches so reduced.
+        grain: largest standard deviation of the noise that is added to clean patches, in 8-bit steps.
+        grain_share: share of patches to which it is added: photos for training are cleaner than those of the world.
         other_tables: share of patches whose tables are no IJG quality's: tilted, or luma's for chroma too.
         pasts: shares of batches by what happened before or after the compression: names from `PASTS`.
         set_weights: how often a source set is drawn relative to its number of images.
@@ -101,6 +103,8 @@ class Recipe:
     low_quality: tuple[int, int] = (5, 40)
     rescale: float = 0.5
     rescale_share: float = 0.3
+    grain: float = 0.0
+    grain_share: float = 0.0
     other_tables: float = 0.0
     pasts: dict[str, float] = field(default_factory=dict)
     set_weights: dict[str, float] = field(default_factory=dict)
@@ -177,6 +181,8 @@ def _mistakes(recipe: Recipe) -> list[str]:
         f"unknown pasts {', '.join(sorted(set(recipe.pasts) - set(PASTS)))}": set(recipe.pasts) - set(PASTS),
         "no sampling": not _are_shares(recipe.samplings),
         "no past": recipe.pasts and not _are_shares(recipe.pasts),
+        f"grain of {recipe.grain:g}": not 0 <= recipe.grain <= 100,
+        f"a share of grain of {recipe.grain_share:g}": not 0 <= recipe.grain_share <= 1,
         f"a share of other tables of {recipe.other_tables:g}": not 0 <= recipe.other_tables <= 1,
         "qualities that are no range within 1..100": not all(
             1 <= low <= high <= 100 for low, high in (recipe.quality, recipe.low_quality)

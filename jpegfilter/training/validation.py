@@ -8,25 +8,26 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from jpegfilter.compression.libjpeg import Step
+from jpegfilter.compression.planes import clean_planes
 from jpegfilter.jpeg import tables
 from jpegfilter.jpeg.types import Table
 from jpegfilter.networks import inputs_of
 from jpegfilter.training import losses
 from jpegfilter.training.data import Photos
-from jpegfilter.training.degradation import Step
 
 QUALITIES = (10, 20, 30, 50, 75, 90)
 _CROP = 256
 
 
 def table_row(base: Table, quality: int) -> Tensor:
-    """Return an IJG table as `degradation.compress` takes it, `(1, 64)`."""
+    """Return an IJG table as `compression.libjpeg.compress` takes it, `(1, 64)`."""
     return torch.from_numpy(tables.ijg_table(base, quality).astype("int64").reshape(1, 64))
 
 
-def central_crop(image: Tensor) -> Tensor:
+def central_crop(image: Tensor, *, largest: int = _CROP) -> Tensor:
     """Return the middle of an image `(H, W, 3)` as a batch `(1, 3, S, S)`, S a multiple of the widest MCU."""
-    side = min(_CROP, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
+    side = min(largest // 32 * 32, image.shape[0] // 32 * 32, image.shape[1] // 32 * 32)
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return image[top : top + side, left : left + side].permute(2, 0, 1)[None]
 
@@ -56,7 +57,7 @@ def gains(
         for image in photos.images:
             rgb = central_crop(image).to(device)
             step = Step(table_row(tables.LUMA, quality), table_row(tables.CHROMA, quality), sampling)
-            planes, clean = step(rgb), losses.clean_planes(rgb)
+            planes, clean = step(rgb), clean_planes(rgb)
             given = inputs_of(network, planes=planes, tables=step.tables.to(device))
             out = functional_call(network, weights, given)
             plain.append(_psnr(losses.rgb_error(planes, clean)))

@@ -38,13 +38,18 @@ def find(name: str) -> Card:
     return load(directory() / f"{name}.json")
 
 
-def onnx_bytes(chosen: Card, *, half: bool = False) -> bytes:
-    """Return a model's ONNX file, or that in float16, checked against its card.
+def onnx_bytes(chosen: Card, kind: str = "whole") -> bytes:
+    """Return one of a model's ONNX files, checked against its card.
+
+    Args:
+        chosen: the model's card.
+        kind: a name from `Card.files`.
 
     Raises:
         WeightsError: missing, or not the file the card describes.
     """
-    path, digest = directory() / (chosen.half_file if half else chosen.file), chosen.half if half else chosen.sha256
+    name, digest = chosen.files[kind]
+    path = directory() / name
     if not path.is_file():
         raise WeightsError(f"the weights {path.name}", f"no such file in {directory()}", "install jpegfilter again")
     found = sha256(path)

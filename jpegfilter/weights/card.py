@@ -34,7 +34,9 @@ class Card:
             8-bit steps, or nothing (see `jpeg.bounds.trust`).
         scores: PSNR by test set and quality: `{"LIVE1 4:2:0": {"10": [plain, restored]}}`.
         views: mirror images of a picture whose results are averaged, 1 to 8 (see `engines.views`).
-        half: SHA-256 of `half_file`, the same network in float16 for GPUs; empty where there is none.
+        half: SHA-256 of the same network in float16, for GPUs; empty where there is none.
+        filters: SHA-256 of the file that makes the network's filters of tables, and of which the network's own file
+            takes them; empty where the network reads tables itself, or none.
     """
 
     name: str
@@ -55,11 +57,15 @@ class Card:
     doubt: tuple[float, ...] = ()
     views: int = 1
     half: str = ""
+    filters: str = ""
 
     @property
-    def half_file(self) -> str:
-        """Name of the ONNX file in float16."""
-        return self.file.removesuffix(".onnx") + ".half.onnx"
+    def files(self) -> dict[str, tuple[str, str]]:
+        """Name and SHA-256 of each of the ONNX files: "whole", and "half" and "filters" where there are such."""
+        stem = self.file.removesuffix(".onnx")
+        kinds = {"whole": (self.file, self.sha256)}
+        kinds |= {"half": (f"{stem}.half.onnx", self.half)} if self.half else {}
+        return kinds | ({"filters": (f"{stem}.filters.onnx", self.filters)} if self.filters else {})
 
     def to_json(self) -> str:
         """Return the card as the text of its file."""

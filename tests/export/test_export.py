@@ -9,10 +9,11 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from export import calibrate, reach, to_onnx  # noqa: E402
+from jpegfilter.compression.planes import clean_planes  # noqa: E402
 from jpegfilter.errors import WeightsError  # noqa: E402
 from jpegfilter.jpeg import tables  # noqa: E402
 from jpegfilter.networks import build  # noqa: E402
-from jpegfilter.training import losses, validation  # noqa: E402
+from jpegfilter.training import validation  # noqa: E402
 from jpegfilter.training.checkpoint import Checkpoint  # noqa: E402
 from jpegfilter.training.data import Photos  # noqa: E402
 from jpegfilter.training.degradation import Step  # noqa: E402
@@ -43,9 +44,10 @@ def state():
 @pytest.fixture(scope="module")
 def written(state, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "network.onnx"
-    network, content = to_onnx.exported(state)
-    path.write_bytes(content)
-    return network, path
+    made = to_onnx.exported(state)
+    path.write_bytes(made.content)
+    assert not made.filters
+    return made.network, path
 
 
 def planes(batch, height, width):
@@ -148,8 +150,8 @@ def told():
 
 @pytest.fixture(scope="module")
 def told_session(told):
-    network, content = to_onnx.exported(told)
-    return network, onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    made = to_onnx.exported(told)
+    return made.network, onnxruntime.InferenceSession(made.content, providers=["CPUExecutionProvider"])
 
 
 def steps(batch, seed=7):
@@ -202,6 +204,168 @@ def test_file_of_other_weights_is_found_out_whatever_the_inputs(told_session, to
     assert to_onnx.difference(network, to_onnx.to_onnx(other)) > 1
 
 
+PARTED = {
+    "manifold": 12, "rank": 3, "channels": 6, "growth": 3, "unblocked": 2, "frequency": 2, "frequency_growth": 2,
+    "color": 4, "color_growth": 3, "guided": 8, "guided_growth": 3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def parted():
+    """A checkpoint of the network whose filters are made of the tables, in which every weight matters."""
+    random = torch.Generator().manual_seed(6)
+    network = build("qgac", PARTED)
+    average = {}
+    for name, tensor in network.state_dict().items():
+        scale = 0.3 if tensor.ndim < 2 else tensor[0].numel() ** -0.5
+        if ".filter." in name:
+            scale *= network.get_submodule(name.partition(".filter.")[0]).inputs ** -0.5
+        average[name] = torch.randn(tensor.shape, generator=random) * scale
+    average |= {"mean": 10 * torch.randn(2, 64, generator=random), "deviation": torch.full((2, 64), 40.0)}
+    recipe = from_dict(
+        {"network": "qgac", "widths": PARTED, "patch": 32, "batch": 1, "phases": [{"rate": 1e-3, "patches": 4}],
+         "samplings": {"4:2:0": 1.0}}
+    )  # fmt: skip
+    return Checkpoint(4, network.state_dict(), average, {}, recipe, {})
+
+
+def on_cpu(content):
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def split(parted):
+    return to_onnx.exported(parted)
+
+
+@pytest.fixture(scope="module")
+def split_sessions(split):
+    return on_cpu(split.content), on_cpu(split.filters)
+
+
+def made_of(session, tables):
+    """The filters that a file makes of tables `(1, 2, 8, 8)`, by name."""
+    return dict(
+        zip([o.name for o in session.get_outputs()], session.run(None, {"tables": tables.numpy()}), strict=True)
+    )
+
+
+def restored(session, filters, planes):
+    """What a file makes of planes `(1, 3, H, W)` through filters."""
+    given = {"luma": planes[:, :1].numpy(), "chroma": planes[0, 1:, None].numpy()}
+    return np.concatenate(session.run(["restored_luma", "restored_chroma"], {**given, **filters}))[None, :, 0]
+
+
+@pytest.mark.parametrize("size", [(16, 16), (48, 112), (160, 16), (64, 96)], ids=str)
+@torch.no_grad()
+def test_files_of_filters_and_of_what_takes_them_compute_what_torch_computes(split, split_sessions, size):
+    """At every size, and with other tables."""
+    session, making = split_sessions
+    given, results = planes(1, *size), []
+    for seed in (7, 8):
+        tables = steps(1, seed=seed)
+        results.append(restored(session, made_of(making, tables), given))
+        expected = split.network(given, tables).numpy()
+        assert results[-1].shape == expected.shape
+        assert (np.abs(expected - given.numpy()).mean((0, 2, 3)) > 10).all()
+        assert np.abs(results[-1] - expected).max() <= to_onnx.TOLERANCE
+    assert (np.abs(results[1] - results[0]).max((0, 2, 3)) > 1).all()
+
+
+@torch.no_grad()
+def test_file_of_filters_makes_torchs(split, split_sessions):
+    """Those of the Y network first, then the color network's, matrix and bias in turn."""
+    _, making = split_sessions
+    for seed in (7, 8):
+        found = made_of(making, steps(1, seed=seed))
+        pairs = [pair for filters in split.network.filters(steps(1, seed=seed)) for pair in filters]
+        assert list(found) == [f"{kind}_{index}" for index in range(len(pairs)) for kind in ("filter", "bias")]
+        for (name, result), expected in zip(found.items(), [part for pair in pairs for part in pair], strict=True):
+            assert result.shape == expected.shape, name
+            # Four sums in a row, of 64 products at most.
+            np.testing.assert_allclose(result, expected, rtol=0, atol=256 * 2.0**-24 * float(expected.abs().max()))
+
+
+def test_filters_are_all_that_the_file_is_told_of_the_tables(split_sessions):
+    session, making = split_sessions
+    assert [(i.name, i.type, i.shape) for i in making.get_inputs()] == [("tables", "tensor(float)", [1, 2, 8, 8])]
+    inputs = {i.name: i for i in session.get_inputs()}
+    filters = {o.name: o for o in making.get_outputs()}
+    assert set(inputs) == {"luma", "chroma"} | set(filters)
+    assert all(inputs[name].shape == made.shape for name, made in filters.items())
+    for name, count in (("luma", 1), ("chroma", 2)):
+        batch, channels, height, width = inputs[name].shape
+        assert (batch, channels) == (count, 1)
+        assert isinstance(height, str)
+        assert isinstance(width, str)
+    assert [o.name for o in session.get_outputs()] == ["restored_luma", "restored_chroma"]
+
+
+@pytest.mark.parametrize("size", [(16, 16), (48, 80)], ids=str)
+@torch.no_grad()
+def test_luma_is_restored_the_same_with_one_cell_of_chroma(split, split_sessions, size):
+    """As of a gray picture."""
+    session, making = split_sessions
+    given, filters = planes(1, *size), made_of(making, steps(1))
+    whole = restored(session, filters, given)
+    feed = {"luma": given[:, :1].numpy(), "chroma": np.zeros((2, 1, 16, 16), np.float32), **filters}
+    luma, chroma = session.run(None, feed)
+    assert chroma.shape == (2, 1, 16, 16)
+    np.testing.assert_array_equal(luma[:, 0], whole[:, 0])
+    assert np.abs(luma - split.network(given[:, :1], steps(1)).numpy()).max() <= to_onnx.TOLERANCE
+
+
+@torch.no_grad()
+def test_shipped_function_of_filters_is_the_averages(split, parted):
+    average = build("qgac", PARTED)
+    average.load_state_dict(parted.average)
+    assert torch.equal(split.network(planes(2, 16, 32), steps(2)), average(planes(2, 16, 32), steps(2)))
+
+
+def test_network_is_exported_as_it_runs(written, told_session, split):
+    """Not as it is trained."""
+    assert [network.training for network in (written[0], told_session[0], split.network)] == [False] * 3
+
+
+def changed(content, name):
+    """The file with half of one of its weights."""
+    model = onnx.load_from_string(content)
+    (held,) = (entry for entry in model.graph.initializer if entry.name.endswith(name))
+    held.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(held) / 2, held.name))
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def wrong(split):
+    """Both files of another network."""
+    return changed(split.content, "luma.fuse.weight"), changed(split.filters, "luma.second.embed.narrow.weight")
+
+
+def test_wrong_file_of_either_kind_is_found_out(split, wrong):
+    content, filters = wrong
+    assert to_onnx.difference(split.network, split.content, split.filters) <= to_onnx.TOLERANCE
+    assert to_onnx.difference(split.network, content, split.filters) > 1
+    assert to_onnx.difference(split.network, split.content, filters) > 1
+
+
+def test_disagreement_of_files_is_an_error(parted, wrong, monkeypatch):
+    monkeypatch.setattr(to_onnx, "split", lambda _: wrong)
+    with pytest.raises(WeightsError, match="do not ship"):
+        to_onnx.exported(parted)
+
+
+def test_half_of_the_file_that_takes_filters_gives_nearly_the_same(split, split_sessions):
+    whole, making = split_sessions
+    half = on_cpu(to_onnx.halved(split.content))
+    for values, halves in ((whole.get_inputs(), half.get_inputs()), (whole.get_outputs(), half.get_outputs())):
+        assert [(v.name, v.type, v.shape) for v in values] == [(v.name, v.type, v.shape) for v in halves]
+    for size in ((16, 16), (64, 96)):
+        given, filters = planes(1, *size), made_of(making, steps(1))
+        expected, found = (restored(session, filters, given) for session in (whole, half))
+        error = np.abs(found - expected)
+        assert 0 < error.max() < 0.01 * np.abs(expected).max()
+
+
 @pytest.fixture(scope="module")
 def photos():
     """One photograph of 64 by 96, of which the middle is looked at."""
@@ -223,7 +387,7 @@ class Knowing(torch.nn.Module):
 
     def __init__(self, photos, *, noise):
         super().__init__()
-        clean = losses.clean_planes(validation.central_crop(photos.images[0]))
+        clean = clean_planes(validation.central_crop(photos.images[0]))
         self.answer = clean + noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(9))
         self.told = []
 

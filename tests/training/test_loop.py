@@ -10,8 +10,11 @@ from skimage import data as pictures
 
 torch = pytest.importorskip("torch")
 
+from jpegfilter.compression.planes import clean_planes  # noqa: E402
+from jpegfilter.engines.precision import autocast  # noqa: E402
+from jpegfilter.errors import UsageError  # noqa: E402
 from jpegfilter.jpeg import tables  # noqa: E402
-from jpegfilter.training import checkpoint, data, degradation, loop, losses, validation  # noqa: E402
+from jpegfilter.training import checkpoint, data, degradation, loop, losses, statistics, validation  # noqa: E402
 from jpegfilter.training import recipe as recipes  # noqa: E402
 from jpegfilter.training.data import Photos  # noqa: E402
 from jpegfilter.training.loop import Run, RunOptions  # noqa: E402
@@ -229,7 +232,7 @@ def test_adam_alone_moves_everything_where_the_recipe_says_so(photos, recipe, st
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_recipe_takes_a_step_in_every_past(photos, start, path):
-    """Each on a patch or two; the first step moves every parameter."""
+    """Each on a patch or two; the first step moves every parameter of the part that it trains, and no other."""
     made = dataclasses.replace(recipes.load(path), batch=2)
     run = start(made=made)
     before = {name: parameter.detach().clone() for name, parameter in run.names.items()}
@@ -238,7 +241,115 @@ def test_shipped_recipe_takes_a_step_in_every_past(photos, start, path):
         assert run.advance(batch).isfinite()
         assert all(parameter.isfinite().all() for parameter in run.names.values())
         if run.step == 1:
-            assert [n for n, p in run.names.items() if torch.equal(p, before[n])] == []
+            part = made.at(0)[0].part
+            trained = {n for n, p in run.names.items() if p.requires_grad and (part == "all" or n.startswith(part))}
+            assert {n for n, p in run.names.items() if not torch.equal(p, before[n])} == trained
+
+
+PARTS = TOLD | {
+    "network": "qgac",
+    "widths": {
+        "manifold": 8, "rank": 3, "channels": 6, "growth": 3, "unblocked": 2, "frequency": 2, "frequency_growth": 2,
+        "color": 4, "color_growth": 3, "guided": 8, "guided_growth": 3,
+    },
+    "loss": "l1-ssim",
+    "phases": [
+        {"rate": 1e-3, "patches": 8, "end": 1e-4, "changes": {"part": "luma"}},
+        {"rate": 1e-3, "patches": 6, "changes": {"part": "color"}},
+    ],
+}  # fmt: skip
+"""A recipe of two parts, of four and of three steps."""
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Batches of which statistics are taken."""
+    monkeypatch.setattr(statistics, "BATCHES", 3)
+
+
+def one_of(photos):
+    """A photograph to validate with."""
+    return dataclasses.replace(photos, images=photos.images[1:2], weights=np.ones(1))
+
+
+def trained_for(steps, photos, start, name, made):
+    """The checkpoint of a run that is halted and resumed after each of its first steps."""
+    for step in range(steps):
+        run = start(name, resumed=step > 0, made=None if step else made, seconds=-1.0)
+        loop.train(photos, one_of(photos), run)
+        assert run.step == step + 1
+    return checkpoint.load(run.options.out)
+
+
+@pytest.mark.usefixtures("few")
+def test_run_of_two_parts_is_resumed_as_if_never_stopped(photos, recipe, start):
+    """In the first part, between them, and in the second."""
+    made = recipe(**PARTS)
+    assert made.steps == 7
+    whole = start("whole", made=made)
+    loop.train(photos, one_of(photos), whole)
+    for halt in (1, 4, 6):
+        trained_for(halt, photos, start, f"halted {halt}", made)
+        rest = start(f"halted {halt}", resumed=True)
+        assert (rest.step, rest.recipe) == (halt, made)
+        loop.train(photos, one_of(photos), rest)
+        assert_equal(checkpoint.load(rest.options.out), checkpoint.load(whole.options.out))
+
+
+@pytest.mark.usefixtures("few")
+def test_each_part_moves_in_its_phase_alone(photos, recipe, start):
+    """Luma's momentum and weight decay do not move it while color is trained."""
+    made = recipe(**PARTS)
+    fresh = {name: parameter.detach().clone() for name, parameter in start("run", made=made).names.items()}
+    between = trained_for(4, photos, start, "run", made)
+    run = start("run", resumed=True)
+    loop.train(photos, one_of(photos), run)
+    last = checkpoint.load(run.options.out)
+    learnt = {name for name, parameter in run.names.items() if parameter.requires_grad}
+    luma, color = ({name for name in learnt if name.startswith(part)} for part in ("luma", "color"))
+    assert luma | color == learnt
+    for before, after, moved in ((fresh, between.weights, luma), (between.weights, last.weights, color)):
+        assert {name for name in learnt if not torch.equal(before[name], after[name])} == moved
+    assert {name.rpartition(".")[0] for name in between.moments} == luma
+    assert {name.rpartition(".")[0] for name in last.moments} == learnt
+
+
+@pytest.mark.usefixtures("few")
+def test_statistics_are_learnt_before_the_weights_and_kept(photos, recipe, start):
+    made = recipe(**PARTS)
+    expected = statistics.statistics(photos, made, device=torch.device("cpu"))
+    for steps in (1, 5):
+        state = trained_for(steps, photos, start, f"run of {steps}", made)
+        for tensors in (state.weights, state.average):
+            assert torch.equal(tensors["mean"], expected[0])
+            assert torch.equal(tensors["deviation"], expected[1])
+        assert not any(name.startswith(("mean", "deviation")) for name in state.moments)
+    run = start("run of 5", resumed=True)
+    assert torch.equal(run.network.mean, expected[0])
+    assert torch.equal(run.network.deviation, expected[1])
+
+
+@pytest.mark.parametrize("part", ["luma", "color"])
+@pytest.mark.parametrize("network", ["fast-arcnn", "table-unet"])
+def test_network_without_parts_is_trained_as_a_whole(recipe, start, network, part):
+    one = {"network": network, "widths": {}}
+    for wrong in ({"part": part}, {"phases": [{"rate": 1e-3, "patches": 4, "changes": {"part": part}}]}):
+        with pytest.raises(UsageError, match=part):
+            start(made=recipe(**one, **wrong))
+
+
+@pytest.mark.parametrize("part", ["luma", "color"])
+def test_training_a_part_lowers_the_error_of_what_it_sees(photos, recipe, start, part):
+    easy = {"pasts": {}, "quality": [5, 5], "low_quality": [5, 5], "samplings": {"4:2:0": 1.0}}
+    phases = [{"rate": 3e-3, "patches": 400, "changes": {"part": part}}]
+    made = recipe(**PARTS | easy | {"loss": "l1", "warm_up": 0, "phases": phases})
+    run = start(made=made)
+    run.network.know(torch.zeros(2, 64), torch.full((2, 64), 30.0))
+    batch = data.draw(photos, made, step=0)
+    first = run.advance(batch).item()
+    for _ in range(15):
+        last = run.advance(batch).item()
+    assert last < 0.97 * first
 
 
 def test_network_is_told_the_tables_of_what_it_sees(photos, recipe, start):
@@ -249,9 +360,9 @@ def test_network_is_told_the_tables_of_what_it_sees(photos, recipe, start):
     for step in range(6):
         batch = data.draw(photos, run.recipe, step=step)
         shown = degradation.degrade(batch.rgb, batch.last, batch.past, patch=32)
-        with torch.no_grad(), loop._autocast(run.device):
+        with torch.no_grad(), autocast(run.device):
             restored, misled = (run.network(shown.planes, tables) for tables in (shown.tables, 200 / shown.tables))
-        expected, other = (losses.loss("root", r, losses.clean_planes(shown.clean)).item() for r in (restored, misled))
+        expected, other = (losses.loss("root", r, clean_planes(shown.clean)).item() for r in (restored, misled))
         assert other != pytest.approx(expected, rel=1e-3)
         assert run.advance(batch).item() == pytest.approx(expected, rel=1e-5)
 

@@ -69,6 +69,9 @@ WRONG = {
     "qualities reversed": {"low_quality": [40, 5]},
     "unknown optimizer": {"optimizer": "sgd"},
     "unknown loss": {"loss": "l2"},
+    "unknown part": {"part": "chroma"},
+    "no part": {"part": ""},
+    "unknown part in a phase": {"phases": [{"rate": 1e-3, "patches": 4, "changes": {"part": "Luma"}}]},
     "unknown past": {"pasts": {"none": 0.5, "thrice": 0.5}},
     "pasts that are never drawn": {"pasts": {"none": 0.0}},
     "negative past": {"pasts": {"none": 1.5, "twice": -0.5}},
@@ -130,6 +133,13 @@ def test_phase_changes_the_recipe_while_it_lasts(recipe):
 def test_changes_of_no_use_are_a_usage_error(recipe, changes):
     with pytest.raises(UsageError):
         recipe(phases=[{"rate": 1.0, "patches": 8, "changes": changes}])
+
+
+def test_parts_follow_each_other(recipe):
+    phases = [{"rate": 1.0, "patches": 4, "changes": {"part": part}} for part in ("luma", "color")]
+    made = recipe(phases=[*phases, {"rate": 1.0, "patches": 2}])
+    assert [made.at(step)[0].part for step in range(5)] == ["luma", "luma", "color", "color", "all"]
+    assert from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
 @pytest.mark.parametrize("patches", [12, 24, 120, 6])

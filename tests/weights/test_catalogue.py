@@ -24,7 +24,7 @@ def test_the_default_comes_first():
 def test_every_file_has_a_card_and_every_card_a_file():
     networks = {path.name for path in weights.directory().glob("*.onnx")}
     every = [weights.find(name) for name in weights.names()]
-    assert {card.file for card in every} | {card.half_file for card in every} == networks
+    assert {name for card in every for name, _ in card.files.values()} == networks
 
 
 @EVERY
@@ -42,9 +42,9 @@ def test_the_hash_is_that_of_the_file(name):
 @EVERY
 def test_the_file_in_half_has_its_hash_too_and_half_the_size(name):
     card = weights.find(name)
-    content = weights.onnx_bytes(card, half=True)
+    content = weights.onnx_bytes(card, "half")
     assert hashlib.sha256(content).hexdigest() == card.half
-    assert content == (weights.directory() / card.half_file).read_bytes()
+    assert content == (weights.directory() / card.files["half"][0]).read_bytes()
     assert len(content) < 0.6 * len(weights.onnx_bytes(card))
 
 

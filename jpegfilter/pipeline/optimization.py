@@ -1,0 +1,194 @@
+"""One picture at a time: a network of its own for each, fitted to what the shipped one makes of it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jpegfilter import weights
+from jpegfilter.engines.contract import Engine
+from jpegfilter.engines.effort import Effort
+from jpegfilter.errors import UsageError
+from jpegfilter.jpeg import color, sampling
+from jpegfilter.jpeg.decode import Region
+from jpegfilter.jpeg.image import ColorModel, JpegImage
+from jpegfilter.jpeg.types import Floats, Pixels
+from jpegfilter.pipeline import components, tiling
+from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_region, restored_pixels
+from jpegfilter.pipeline.told import Told
+
+if TYPE_CHECKING:
+    from jpegfilter.engines.torch_network import TorchNetwork
+
+_SEEN = 3_000_000
+"""Samples that a fit looks at, at the most: tiles of larger pictures are chosen by chance."""
+
+
+def sampling_of(image: JpegImage) -> str:
+    """Return the name of a file's subsampling as the compressor is told it; the usual one where it has no name."""
+    if image.model is ColorModel.GRAY:
+        return "gray"
+    if not image.model.is_luma_chroma:
+        return "4:4:4"
+    chroma = image.components[1]
+    found = sampling.name(chroma.down, chroma.across)
+    return found if found in sampling.FACTORS else "4:2:0"
+
+
+def chosen(tiles: Sequence[Region], *, seed: int) -> list[Region]:
+    """Return so many of a picture's tiles, in an order of chance, that they hold no more than a fit looks at."""
+    order = np.random.default_rng(seed).permutation(len(tiles))
+    kept: list[Region] = []
+    seen = 0
+    for index in order:
+        tile = tiles[index]
+        if kept and seen + tile.height * tile.width > _SEEN:
+            break
+        kept.append(tile)
+        seen += tile.height * tile.width
+    return kept
+
+
+def _guess(planes: Floats, image: JpegImage) -> Floats:
+    """Return the picture that networks see of restored components, RGB `(3, H, W)`, 0..255."""
+    picture = components.to_pictures(planes, image)[0]
+    rgb = color.rgb_from_ycbcr(picture) if len(picture) > 1 else np.repeat(picture, 3, 0)
+    return np.clip(rgb + color.CENTRE, 0, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """How fits are followed from outside.
+
+    Attributes:
+        halted: asked after each step whether to end with what there is.
+        preview_seconds: time between previews; None makes none.
+    """
+
+    halted: Callable[[], bool] | None = None
+    preview_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.preview_seconds is not None and not self.preview_seconds > 0:
+            raise UsageError("previews some seconds apart", f"{self.preview_seconds:g}", "30 is usual")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the fit to one picture is followed.
+
+    Attributes:
+        follow: what holds for all.
+        progress: told the share of the fit that is done.
+        preview: given the engine as fitted so far.
+    """
+
+    follow: Follow = Follow()
+    progress: Progress | None = None
+    preview: Callable[[Engine], None] | None = None
+
+
+class Optimizer:
+    """Makes an engine for each picture out of one shipped network. Threads may share it.
+
+    Args:
+        model: a name that `jpegfilter models` lists.
+        device: a device as `EngineOptions` names it.
+        threads: torch's threads on the CPU; None leaves them as they are.
+        effort: what each fit may cost.
+
+    Raises:
+        UsageError: torch is not installed, or this network cannot be fitted.
+        DeviceError: the device does not work.
+    """
+
+    def __init__(self, model: str, device: str, threads: int | None, effort: Effort) -> None:
+        try:
+            from jpegfilter.engines import torch_network
+        except ImportError as error:
+            raise UsageError("torch and onnx", f"no {error.name}", "pip install 'jpegfilter[optimize]'") from error
+        self.effort, self.card = effort, weights.find(model)
+        place = torch_network.device(device, threads)
+        self._network = torch_network.network(self.card).to(place)
+
+    def start(self) -> TorchNetwork:
+        """Return the engine that a fit begins with: the shipped network."""
+        from jpegfilter.engines.torch_network import TorchNetwork
+
+        return TorchNetwork(self.card, copy.deepcopy(self._network), count=self.effort.views)
+
+    def fitted(
+        self, guess: Callable[[Engine], Sequence[Floats]], told: Told, *, sampling: str, watch: Watch | None = None
+    ) -> Engine:
+        """Return an engine for one picture.
+
+        Args:
+            guess: returns what an engine makes of the picture or of parts of it, RGB `(3, H, W)`, 0..255.
+            told: what the network is told of the picture.
+            sampling: the picture's subsampling, as `compression.libjpeg.compress` knows it.
+            watch: who follows.
+        """
+        from jpegfilter.engines import fitting
+
+        watch = watch or Watch()
+        engine = self.start()
+        shown = time.monotonic()
+
+        def note(share: float) -> bool:
+            nonlocal shown
+            if watch.progress:
+                watch.progress(share)
+            every, halted = watch.follow.preview_seconds, watch.follow.halted
+            if watch.preview and every and time.monotonic() - shown > every:
+                watch.preview(engine)
+                shown = time.monotonic()
+            return not (halted and halted())
+
+        fitting.fit(engine.network, guess(engine), told.tables, sampling=sampling, effort=self.effort, note=note)
+        return engine
+
+
+def for_jpeg(
+    optimizer: Optimizer, image: JpegImage, options: RestoreOptions, told: Told, watch: Watch | None = None
+) -> Engine:
+    """Return an engine for a JPEG. Its coefficients are read and kept."""
+
+    def guess(engine: Engine) -> list[Floats]:
+        step = tiling.common_step(image.mcu, engine.multiple)
+        tiles = list(tiling.tiles(*image.grid, side=options.tile, step=step))
+        plain = dataclasses.replace(options, strength=1.0, grain=0.0)
+        guesses = []
+        for tile in chosen(tiles, seed=optimizer.effort.seed):
+            planes = restore_region(image, tile, engine, plain, told)
+            guesses.append(_guess(planes[:, : image.height - tile.top, : image.width - tile.left], image))
+        return guesses
+
+    return optimizer.fitted(guess, told, sampling=sampling_of(image), watch=watch)
+
+
+def for_pixels(
+    optimizer: Optimizer, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None
+) -> Engine:
+    """Return an engine for pixels `(H, W, C)` with a JPEG past. Nobody knows its subsampling: the usual is assumed."""
+    height, width, channels = pixels.shape
+
+    def guess(engine: Engine) -> list[Floats]:
+        step = (engine.multiple * 8, engine.multiple * 8)
+        grid = (-(-height // step[0]) * step[0], -(-width // step[1]) * step[1])
+        tiles = [
+            tiling.within(tile, height=height, width=width)
+            for tile in tiling.tiles(*grid, side=options.tile, step=step)
+        ]
+        plain = dataclasses.replace(options, strength=1.0, grain=0.0)
+        found = [
+            restored_pixels(pixels, tile, engine, plain, told) for tile in chosen(tiles, seed=optimizer.effort.seed)
+        ]
+        return [np.clip(np.broadcast_to(planes, (3, *planes.shape[1:])) + color.CENTRE, 0, 255) for planes in found]
+
+    return optimizer.fitted(guess, told, sampling="gray" if channels == 1 else "4:2:0", watch=watch)
