@@ -2,10 +2,10 @@
 
     python benchmarks/optimize.py FOLDER --qualities 10,20,30 [--model NAME] [--steps 400] [--out FIGURES.csv]
 
-FOLDER holds clean pictures in lossless files. Each is compressed, 4:2:0, and restored by the model as it is, by
-its mirrored views alone, and by the fit. The CSV has a line for each picture and quality; what is in it already is not done
-again. The table on standard output has the means: PSNR of the plain JPEG and of the model, what views and the fit add to
-the model, the worst picture of the fit, and seconds a picture for the fit.
+FOLDER holds clean pictures in lossless files. Each is compressed, 4:2:0, and restored by the model as it is, by its
+mirrored views alone, and by the fit. The CSV has a line for each picture and quality; what is in it already is not
+done again. The table on standard output has the means: PSNR of the plain JPEG and of the model, what views and the fit
+add to the model, the worst picture of the fit, and seconds a picture for the fit.
 """
 
 from __future__ import annotations
