@@ -1,6 +1,6 @@
 """What fitting a network to each picture gains, and what it takes.
 
-    python benchmarks/optimize.py FOLDER --qualities 10,20,30 [--model NAME] [--steps 400] [--out FIGURES.csv]
+    python benchmarks/optimize.py FOLDER --qualities 10,20,30 [--model NAME] [--steps 200] [--out FIGURES.csv]
 
 FOLDER holds clean pictures in lossless files. Each is compressed, 4:2:0, and restored by the model as it is, by its
 mirrored views alone, and by the fit. The CSV has a line for each picture and quality; what is in it already is not

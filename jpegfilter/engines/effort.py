@@ -18,14 +18,14 @@ class Effort:
         views: mirror images whose results are averaged, before and after (see `engines.views`).
     """
 
-    steps: int = 400
+    steps: int = 200
     seconds: float | None = None
     seed: int = 0
     views: int = 8
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise UsageError("at least one step", str(self.steps), "400 is usual")
+            raise UsageError("at least one step", str(self.steps), "200 is usual")
         if self.seconds is not None and not self.seconds > 0:
             raise UsageError("a time above 0 seconds", f"{self.seconds:g}", "leave it out to take all steps")
         if not 1 <= self.views <= 8:

@@ -255,7 +255,7 @@ def restore(
             file's tables ("header"), or those of an IJG quality 1..100.
         grain: share of the recorded detail that is kept as it is, 0 to 1.
         threads: CPU threads; all cores by default.
-        optimize: fit the network to this very picture first, for a minute or so; needs torch (see `engines.fitting`).
+        optimize: fit the network to this very picture first; needs torch (see `engines.fitting`).
     """
     engine = EngineOptions(model=model, device=device, threads=threads)
     options = RestoreOptions(strength=strength, project=project, quality=quality, grain=grain)
