@@ -226,6 +226,8 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
         raise UsageError("one input beside a stream", f"{len(sources)}", "restore them one by one")
     if options["as_json"] and target == streams.NAME:
         raise UsageError("standard output for one thing", "a picture and a report", "write the picture to a file")
+    if not options["optimize"] and (options["preview"] is not None or options["seconds"] is not None):
+        raise UsageError("--optimize", "only what goes with it", "say --optimize, or leave out --preview and --seconds")
     voice = Voice(options["quiet"], options["verbose"])
     jobs = [] if streamed else plan(sources, target, format=options["kind"])
     if not jobs and not streamed:

@@ -14,6 +14,15 @@ def mix(planes: Tensor, rows: tuple[tuple[float, ...], ...]) -> Tensor:
     return torch.einsum("oc,nchw->nohw", matrix, planes)
 
 
+_FLOOR = 1e-5
+"""Mean square below which the root no longer steepens, 50 dB: flat patches must not outweigh all others."""
+
+
+def root(error: Tensor) -> Tensor:
+    """Return the root of mean squared errors of samples in 0..1, for a loss."""
+    return (error + _FLOOR).sqrt()
+
+
 def clean_planes(rgb: Tensor) -> Tensor:
     """Return the level-shifted, unrounded Y, Cb and Cr of 8-bit RGB: what a perfect restoration would give."""
     planes = mix(rgb.float(), YCBCR_FROM_RGB)

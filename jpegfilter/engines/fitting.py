@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jpegfilter.compression.libjpeg import Step
-from jpegfilter.compression.planes import clean_planes, mix
+from jpegfilter.compression.planes import clean_planes, mix, root
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.precision import autocast
 from jpegfilter.jpeg.color import RGB_FROM_YCBCR
@@ -34,8 +34,6 @@ _MCU = 32
 """Side of the widest MCU."""
 _REDUCED = 0.5
 """Share of the patches that are reduced, and the smallest factor."""
-_FLOOR = 1e-5
-"""As in training: the mean square below which the root no longer steepens, 50 dB."""
 
 Note = Callable[[float], bool]
 """Told the share of the fit that is done; returns whether to go on."""
@@ -58,7 +56,7 @@ def _cut(guess: Tensor, random: np.random.Generator, patch: int) -> Tensor:
 def _error(restored: Tensor, clean: Tensor) -> Tensor:
     """Return the mean over a batch of the root of each patch's mean squared error over R, G and B in 0..1."""
     difference = mix(restored.float() - clean, RGB_FROM_YCBCR) / 255
-    return (difference.square().mean((1, 2, 3)) + _FLOOR).sqrt().mean()
+    return root(difference.square().mean((1, 2, 3))).mean()
 
 
 def fit(

@@ -14,6 +14,7 @@ from jpegfilter import weights
 from jpegfilter.engines import devices, views
 from jpegfilter.engines.devices import DEVICES, Device
 from jpegfilter.errors import DeviceError
+from jpegfilter.jpeg import color
 from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.weights import Card
 
@@ -125,10 +126,7 @@ class Network:
         try:
             if self._filters is not None:
                 return self._through(self._filters(told.tobytes()), planes)
-            colors = (
-                planes if len(planes) > 1 else np.concatenate((planes, np.zeros((2, *planes.shape[1:]), np.float32)))
-            )
-            feed = {"planes": colors[None], "tables": told}
+            feed = {"planes": color.with_chroma(planes)[None], "tables": told}
             restored: Floats = self._session.run(None, {name: feed[name] for name in self.card.inputs})[0][0]
         except _failures() as error:
             raise DeviceError(

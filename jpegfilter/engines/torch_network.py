@@ -14,6 +14,7 @@ from jpegfilter import weights
 from jpegfilter.engines import views
 from jpegfilter.engines.precision import autocast
 from jpegfilter.errors import DeviceError, UsageError, WeightsError
+from jpegfilter.jpeg import color
 from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.networks import TableUnet, inputs_of
 from jpegfilter.weights import Card
@@ -97,8 +98,7 @@ class TorchNetwork:
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
         """Return the restored planes; see `contract.Engine.restore`."""
-        colors = planes if len(planes) > 1 else np.concatenate((planes, np.zeros((2, *planes.shape[1:]), np.float32)))
-        return views.average(self._once, colors, tables, self.count)[: len(planes)]
+        return views.average(self._once, color.with_chroma(planes), tables, self.count)[: len(planes)]
 
     @torch.no_grad()
     def _once(self, planes: Floats, tables: Sequence[Table]) -> Floats:

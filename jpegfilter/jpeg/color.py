@@ -40,6 +40,13 @@ def ycbcr_from_rgb(planes: Floats) -> Floats:
     return (matrix @ planes.reshape(3, -1)).reshape(planes.shape)
 
 
+def with_chroma(planes: Floats) -> Floats:
+    """Return Y, Cb and Cr `(3, H, W)` of those, or of Y alone, whose chroma is 0."""
+    if len(planes) > 1:
+        return planes
+    return np.concatenate((planes, np.zeros((2, *planes.shape[1:]), planes.dtype)))
+
+
 def to_pixels(planes: Floats, *, bits: int = 8) -> Pixels:
     """Return level-shifted planes `(C, H, W)` as unsigned integers `(H, W, C)`, rounded to nearest and clipped.
 

@@ -21,7 +21,7 @@ from jpegfilter.codec.write import WriteOptions
 from jpegfilter.engines.contract import Engine
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions, open_network
-from jpegfilter.errors import UsageError
+from jpegfilter.errors import OutputError, UsageError
 from jpegfilter.pipeline import optimization
 from jpegfilter.pipeline.optimization import Follow, Optimizer, Watch
 from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_jpeg, restore_pixels
@@ -213,7 +213,11 @@ class Restorer:
         """
         chosen = options or WriteOptions(format=write.format_of(target), bits=self.options.bits)
         write.check(chosen)
-        preview = target.with_name(f"{target.stem}.preview.png") if self.follow.preview_seconds else None
+        preview = None
+        if self.optimizer and self.follow.preview_seconds:
+            preview = target.with_name(f"{target.stem}.preview.png")
+            if preview.exists():
+                raise OutputError(f"no {preview} yet", "one that exists", "remove it, or leave out --preview")
         try:
             result = self._of_file(source, _Way(chosen.bits, progress, preview))
         finally:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from jpegfilter.compression.planes import mix
+from jpegfilter.compression.planes import mix, root
 from jpegfilter.jpeg.color import RGB_FROM_YCBCR
-
-_FLOOR = 1e-5
-"""Mean square below which the root no longer steepens, 50 dB: flat patches must not outweigh all others."""
 
 
 def rgb_error(restored: Tensor, clean: Tensor) -> Tensor:
@@ -70,4 +67,4 @@ def loss(name: str, restored: Tensor, clean: Tensor, *, part: str = "all") -> Te
     if name == "l1-ssim":
         return difference.abs().mean() - _SSIM_SHARE * similarity(_colors(restored.float()), _colors(clean))
     error = difference.square().mean((1, 2, 3))
-    return {"mse": error, "root": (error + _FLOOR).sqrt()}[name].mean()
+    return {"mse": error, "root": root(error)}[name].mean()

@@ -57,6 +57,14 @@ def test_what_is_of_no_use_is_refused(cli, jpeg, tmp_path, wrong):
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.parametrize("lone", [("--preview", "5"), ("--seconds", "5")], ids=str)
+def test_what_goes_with_a_fit_is_refused_without_one(cli, jpeg, tmp_path, lone):
+    result = cli(jpeg, tmp_path / "out.png", *FIT[1:], *lone)
+    assert result.exit_code == 2
+    assert "--optimize" in result.output
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_machine_without_torch_is_told_what_to_install(process, jpeg, tmp_path):
     (tmp_path / "missing").mkdir()
     (tmp_path / "missing" / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')\n")

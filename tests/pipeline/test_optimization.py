@@ -12,6 +12,7 @@ pytest.importorskip("onnx")
 from jpegfilter.codec import read
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions
+from jpegfilter.errors import OutputError
 from jpegfilter.jpeg.decode import Region
 from jpegfilter.pipeline import optimization
 from jpegfilter.pipeline.optimization import Follow
@@ -113,6 +114,19 @@ def test_previews_are_whole_pictures_and_do_not_stay(jpegs, tmp_path, photo):
     restorer.restore_file(jpegs["4:2:0"], tmp_path / "out.png")
     assert set(seen) == {(photo.shape[1], photo.shape[0])}
     assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+
+
+@pytest.mark.parametrize("effort", [ONE, None], ids=["fit", "no fit"])
+def test_a_file_that_is_called_like_a_preview_is_not_lost(jpegs, tmp_path, effort):
+    place = tmp_path / "out.preview.png"
+    place.write_bytes(b"there before")
+    restorer = Restorer(FAST, effort=effort, follow=Follow(preview_seconds=1e-6))
+    if effort:
+        with pytest.raises(OutputError, match="preview"):
+            restorer.restore_file(jpegs["gray"], tmp_path / "out.png")
+    else:
+        restorer.restore_file(jpegs["gray"], tmp_path / "out.png")
+    assert place.read_bytes() == b"there before"
 
 
 def test_large_pictures_are_looked_at_in_part():
