@@ -31,6 +31,7 @@ FREQUENCIES = BLOCK * BLOCK
 PAPER = {
     "manifold": 64, "rank": 0, "channels": 256, "growth": 256, "unblocked": 64, "frequency": 4, "frequency_growth": 4,
     "frequency_blocks": 3, "color": 32, "color_growth": 32, "guided": 64, "guided_growth": 64, "whole": 0,
+    "steps": 0,
 }  # fmt: skip
 """The paper's widths: 259 million weights."""
 _FUSED = 4
@@ -41,6 +42,8 @@ _KERNEL = torch.from_numpy(KERNEL).view(FREQUENCIES, 1, BLOCK, BLOCK)
 """The transform as filters."""
 _HALVING = torch.tensor((-0.25, 0.75, 0.75, -0.25), dtype=torch.float64)
 """Undoes linear interpolation by 2: the two neighbours of each side, extended to the centre between them."""
+_LOW = 4
+"""Frequencies in a row of halved chroma that luma's blocks hold."""
 _PART = 0.1
 """Share of a fresh filter that depends on the table."""
 
@@ -183,11 +186,11 @@ class LumaNet(nn.Module):
 
     def __init__(
         self, *, manifold: int, rank: int, channels: int, growth: int, unblocked: int, frequency: int,
-        frequency_growth: int, frequency_blocks: int,
+        frequency_growth: int, frequency_blocks: int, steps: int,
     ) -> None:  # fmt: skip
         super().__init__()
         block = {"channels": channels, "growth": growth, "unblocked": unblocked, "width": manifold, "rank": rank}
-        self.first = BlockNet(1, **block)
+        self.first = BlockNet(1 + steps, **block)
         self.frequencies = FrequencyNet(
             channels=unblocked, width=frequency, growth=frequency_growth, blocks=frequency_blocks
         )
@@ -208,7 +211,7 @@ class LumaNet(nn.Module):
         return [*self.first.filters(table), *self.second.filters(table)]
 
     def forward(self, x: Tensor, filters: list[Filter]) -> Tensor:
-        """Return what is to be added to normalized coefficients `(N, 64, h, w)`."""
+        """Return what is to be added, `(N, 64, h, w)`, of what `Qgac.seen` returns."""
         first = self.first(x, filters[:2])
         frequencies = self.frequencies(first)
         second = self.second(frequencies, filters[2:])
@@ -231,19 +234,21 @@ class ColorNet(nn.Module):
     """
 
     def __init__(
-        self, *, manifold: int, rank: int, color: int, color_growth: int, guided: int, guided_growth: int, whole: int
-    ) -> None:
+        self, *, manifold: int, rank: int, color: int, color_growth: int, guided: int, guided_growth: int, whole: int,
+        steps: int,
+    ) -> None:  # fmt: skip
         super().__init__()
         if guided != 2 * color:
             raise TypeError(f"guided = {guided}, which is not twice color = {color}")
         code = {"width": manifold, "rank": rank}
-        self.embed = ConvolutionalFilterManifold(color, FREQUENCIES, biases=color, **code)
+        inputs = FREQUENCIES * (1 + steps)
+        self.embed = ConvolutionalFilterManifold(color, inputs, biases=color, **code)
         self.embed_slope = nn.PReLU()
         self.rrdb = Rrdb(color, color_growth)
         self.upsample = nn.ConvTranspose2d(color, color, 4, stride=_HALF, padding=1)
-        self.whole = ConvolutionalFilterManifold(color, FREQUENCIES, biases=color, gain=1.0, **code) if whole else None
+        self.whole = ConvolutionalFilterManifold(color, inputs, biases=color, gain=1.0, **code) if whole else None
         self.upsample_slope = nn.PReLU()
-        self.guide = ConvolutionalFilterManifold(color, FREQUENCIES, biases=color, **code)
+        self.guide = ConvolutionalFilterManifold(color, inputs, biases=color, **code)
         self.guide_slope = nn.PReLU()
         self.guided = Rrdb(guided, guided_growth)
         self.unblock = ConvolutionalFilterManifold(FREQUENCIES, guided, biases=1, gain=0.01, **code)
@@ -281,7 +286,8 @@ class Qgac(nn.Module):
 
     The output has the input's shape and unit and is neither rounded nor clipped. Gray planes go through the Y network
     alone. `part` says what runs in training: "luma" leaves chroma as it is, "color" computes luma without gradients,
-    "all" everything.
+    "all" everything. With `steps` it knows two things that the paper's does not: what it adds is counted in the file's
+    own steps, and it sees how far blocks depart from their neighbours (docs/math.md, section 3).
 
     Args: see `LumaNet` and `ColorNet`; `PAPER` holds the paper's widths.
     """
@@ -292,18 +298,18 @@ class Qgac(nn.Module):
     def __init__(
         self, *, manifold: int = 32, rank: int = 8, channels: int = 96, growth: int = 32, unblocked: int = 8,
         frequency: int = 4, frequency_growth: int = 4, frequency_blocks: int = 1, color: int = 32,
-        color_growth: int = 16, guided: int = 64, guided_growth: int = 32, whole: int = 1,
+        color_growth: int = 16, guided: int = 64, guided_growth: int = 32, whole: int = 1, steps: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.luma = LumaNet(
             manifold=manifold, rank=rank, channels=channels, growth=growth, unblocked=unblocked, frequency=frequency,
-            frequency_growth=frequency_growth, frequency_blocks=frequency_blocks,
+            frequency_growth=frequency_growth, frequency_blocks=frequency_blocks, steps=steps,
         )  # fmt: skip
         self.color = ColorNet(
             manifold=manifold, rank=rank, color=color, color_growth=color_growth, guided=guided,
-            guided_growth=guided_growth, whole=whole,
+            guided_growth=guided_growth, whole=whole, steps=steps,
         )  # fmt: skip
-        self.part = "all"
+        self.part, self.steps = "all", steps
         # Parameters, so that they travel with the weights; no optimizer moves them.
         self.mean = nn.Parameter(torch.zeros(2, FREQUENCIES), requires_grad=False)
         self.deviation = nn.Parameter(torch.ones(2, FREQUENCIES), requires_grad=False)
@@ -353,29 +359,60 @@ class Qgac(nn.Module):
         return self
 
     def filters(self, tables: Tensor) -> tuple[list[Filter], list[Filter]]:
-        """Return the filters of the Y and of the color network for tables `(N, 2, 8, 8)`."""
-        luma, chroma = code(tables.flatten(2)).unbind(1)
-        return self.luma.filters(luma), self.color.filters(chroma, luma)
+        """Return the filters of the Y and of the color network for tables `(N, 2, 8, 8)`.
 
-    def _normalized(self, planes: Tensor, kind: int) -> Tensor:
-        return (coefficients(planes) - self.mean[kind][:, None, None]) / self.deviation[kind][:, None, None]
+        Last in each list stand the units `(N, 64, 1)` that are no filter: the steps in which departures are counted,
+        and what the network's results are multiplied by.
+        """
+        luma, chroma = tables.flatten(2).unbind(1)
+        codes = code(luma), code(chroma)
+        units = [(table[:, :, None], self._unit(table, kind)[:, :, None]) for kind, table in enumerate((luma, chroma))]
+        return [*self.luma.filters(codes[0]), units[0]], [*self.color.filters(codes[1], codes[0]), units[1]]
+
+    def _unit(self, table: Tensor, kind: int) -> Tensor:
+        """Return the unit `(N, 64)` of what is to be added: no error is much larger than a step, or than the signal.
+
+        On luma's blocks a coefficient of halved chroma is spread over several: the mean of the low steps stands for all.
+        """
+        deviation = self.deviation[kind].expand_as(table)
+        if not self.steps:
+            return deviation
+        if kind:
+            table = table.unflatten(1, (BLOCK, BLOCK))[:, :_LOW, :_LOW].mean((1, 2))[:, None]
+        return torch.minimum(deviation, table)
+
+    def seen(self, planes: Tensor, kind: int, units: Filter) -> Tensor:
+        """Return what the network looks at, `(N, 64, h, w)` or `(N, 128, h, w)`, of planes `(N, 1, H, W)`.
+
+        Normalized coefficients; and how far each departs from its mean over 3x3 blocks, in steps, drawn together: the
+        seam between two blocks is a thousandth of what their means may be.
+        """
+        found = coefficients(planes)
+        normalized = (found - self.mean[kind][:, None, None]) / self.deviation[kind][:, None, None]
+        if not self.steps:
+            return normalized
+        around = functional.avg_pool2d(found, 3, 1, padding=1, count_include_pad=False)
+        return torch.cat((normalized, torch.asinh((found - around) / units[0][..., None])), 1)
 
     def restore_luma(self, luma: Tensor, filters: list[Filter]) -> Tensor:
         """Return the restored Y `(N, 1, H, W)`."""
-        change = self.luma(self._normalized(luma, 0), filters).float()
-        return luma + samples(change * self.deviation[0][:, None, None])
+        *made, units = filters
+        change = self.luma(self.seen(luma, 0, units), made).float()
+        return luma + samples(change * units[1][..., None])
 
-    def restore_chroma(self, chroma: Tensor, luma: Tensor, filters: list[Filter]) -> Tensor:
+    def restore_chroma(self, chroma: Tensor, luma: Tensor, filters: list[Filter], steps: Filter) -> Tensor:
         """Return the restored Cb and Cr, `(2 N, 1, H, W)`, in turn.
 
         Args:
             chroma: Cb and Cr as they are, in turn.
             luma: restored, `(N, 1, H, W)`.
             filters: of the tables, each of chroma's once for Cb and once for Cr.
+            steps: luma's units.
         """
-        small, large = self._normalized(halved(chroma), 1), self._normalized(chroma, 1)
-        change = self.color(small, large, self._normalized(luma, 0), filters).float()
-        return chroma + samples(change * self.deviation[1][:, None, None])
+        *made, units = filters
+        small, large = self.seen(halved(chroma), 1, units), self.seen(chroma, 1, units)
+        change = self.color(small, large, self.seen(luma, 0, steps), made).float()
+        return chroma + samples(change * units[1][..., None])
 
     def forward(self, planes: Tensor, tables: Tensor) -> Tensor:
         """Return the restored planes; `tables` are those of luma and chroma, `(N, 2, 8, 8)`."""
@@ -388,5 +425,5 @@ class Qgac(nn.Module):
             return torch.cat((luma, planes[:, 1:]), 1)
         guide, *rest = of_color
         twice = [(matrix.repeat_interleave(2, 0), bias.repeat_interleave(2, 0)) for matrix, bias in rest]
-        chroma = self.restore_chroma(planes[:, 1:].flatten(0, 1)[:, None], luma, [guide, *twice])
+        chroma = self.restore_chroma(planes[:, 1:].flatten(0, 1)[:, None], luma, [guide, *twice], of_luma[-1])
         return torch.cat((luma, chroma.view_as(planes[:, 1:])), 1)

@@ -82,7 +82,7 @@ def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter], matrices: Sequen
     inner = matrices if recipe.optimizer == "muon" else ()
     rest = [parameter for name, parameter in names.items() if name not in inner]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Adam([{"params": rest, "factor": 1.0}], betas=(recipe.beta1, recipe.beta2), fused=True)
+        torch.optim.Adam([{"params": rest, "factor": 1.0}], betas=(recipe.beta1, recipe.beta2), eps=1e-12, fused=True)
     ]
     if inner:
         group = {"params": [names[name] for name in inner], "factor": recipe.matrix_rate}
