@@ -21,7 +21,7 @@ from jpegfilter.codec.clean import compress, decode, pictures, read_rgb
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions
 from jpegfilter.metrics import METRICS
-from jpegfilter.pipeline.optimization import Follow
+from jpegfilter.pipeline.following import Follow
 from jpegfilter.pipeline.restorer import Restorer
 from jpegfilter.weights import DEFAULT
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--qualities", default="10,20,30")
     parser.add_argument("--model", default=DEFAULT)
-    parser.add_argument("--steps", type=int, default=Effort().steps)
+    parser.add_argument("--steps", type=int, default=Effort().limit)
     parser.add_argument("--only", type=int, help="so many pictures")
     parser.add_argument("--out", type=Path, default=Path("optimize.csv"))
     options = parser.parse_args()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnxruntime.transformers import float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import Tensor, nn
+from torch.onnx.utils import register_custom_op_symbolic
 
 from jpegfilter.errors import WeightsError
 from jpegfilter.networks import Network, Qgac, build, inputs_of
@@ -39,6 +40,22 @@ def _example(batch: int, height: int, width: int, *, seed: int = 0) -> dict[str,
     random = torch.Generator().manual_seed(seed)
     planes = torch.rand(batch, 3, height, width, generator=random) * 256 - 128
     return {"planes": planes, "tables": torch.randint(1, 256, (batch, 2, 8, 8), generator=random).float()}
+
+
+def _asinh(graph: Any, x: Any) -> Any:
+    """Return `asinh`, which the exporter does not know, as `sign(x) log(|x| + sqrt(x^2 + 1))`.
+
+    The root is taken of what is divided by `u^2 = (|x| + 1)^2`: `x^2` alone may be more than float16 holds.
+    """
+    one = graph.op("Constant", value_t=torch.tensor(1.0))
+    size = graph.op("Abs", x)
+    u = graph.op("Add", size, one)
+    squares = [graph.op("Mul", part, part) for part in (graph.op("Div", size, u), graph.op("Div", one, u))]
+    root = graph.op("Mul", u, graph.op("Sqrt", graph.op("Add", *squares)))
+    return graph.op("Mul", graph.op("Sign", x), graph.op("Log", graph.op("Add", size, root)))
+
+
+register_custom_op_symbolic("aten::asinh", _asinh, OPSET)
 
 
 def _written(network: nn.Module, given: dict[str, Tensor], made: list[str], axes: dict[str, dict[int, str]]) -> bytes:
@@ -66,21 +83,23 @@ def to_onnx(network: nn.Module) -> bytes:
 
 
 class _Filters(nn.Module):
-    """Tables in, the filters of both networks of a `Qgac` out, matrices and biases in turn."""
+    """Tables in, what `Qgac.filters` makes of them out, the two parts of each pair in turn, or `wanted` of them."""
 
-    def __init__(self, network: Qgac) -> None:
+    def __init__(self, network: Qgac, wanted: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.wanted = network, wanted
 
     def forward(self, tables: Tensor) -> tuple[Tensor, ...]:
         """Return the filters of one picture's tables, `(1, 2, 8, 8)`."""
-        return tuple(part for filters in self.network.filters(tables) for made in filters for part in made)
+        parts = [part for filters in self.network.filters(tables) for made in filters for part in made]
+        return tuple(parts if self.wanted is None else [parts[index] for index in self.wanted])
 
 
 class _Filtering(nn.Module):
     """Planes and filters in, restored planes out."""
 
     def __init__(self, network: Qgac, of_luma: int) -> None:
+        """Take the network and how many pairs are luma's, of which the last are its units."""
         super().__init__()
         self.network, self.of_luma = network, of_luma
 
@@ -92,7 +111,8 @@ class _Filtering(nn.Module):
         filters = list(zip(parts[::2], parts[1::2], strict=True))
         restored = self.network.restore_luma(luma, filters[: self.of_luma])
         guide = restored[:, :, : chroma.shape[2], : chroma.shape[3]]
-        return restored, self.network.restore_chroma(chroma, guide, filters[self.of_luma :])
+        steps = filters[self.of_luma - 1]
+        return restored, self.network.restore_chroma(chroma, guide, filters[self.of_luma :], steps)
 
 
 def split(network: Qgac) -> tuple[bytes, bytes]:
@@ -101,18 +121,20 @@ def split(network: Qgac) -> tuple[bytes, bytes]:
     Filters are the same for all tiles of a picture.
     """
     tables = _example(1, 16, 16)["tables"]
-    making = _Filters(network).eval()
     with torch.no_grad():
-        made = making(tables)
+        made = _Filters(network)(tables)
     names = [f"{kind}_{index}" for index in range(len(made) // 2) for kind in ("filter", "bias")]
     planes = _example(1, 64, 64)["planes"]
     given = {"luma": planes[:, :1], "chroma": planes[0, 1:, None], **dict(zip(names, made, strict=True))}
     axes = {name: {2: "height", 3: "width"} for name in ("luma", "restored_luma")}
     axes |= {name: {2: "chroma_height", 3: "chroma_width"} for name in ("chroma", "restored_chroma")}
     filtering = _Filtering(network, len(network.filters(tables)[0])).eval()
-    return _written(filtering, given, ["restored_luma", "restored_chroma"], axes), _written(
-        making, {"tables": tables}, names, {}
-    )
+    content = _written(filtering, given, ["restored_luma", "restored_chroma"], axes)
+    # A network that does not count in steps does not look at them, and the exporter drops such inputs.
+    taken = {value.name for value in onnx.load_from_string(content).graph.input}
+    wanted = [index for index, name in enumerate(names) if name in taken]
+    making = _Filters(network, wanted).eval()
+    return content, _written(making, {"tables": tables}, [names[index] for index in wanted], {})
 
 
 def halved(content: bytes) -> bytes:

@@ -19,12 +19,12 @@ from jpegfilter.cli.progress import Bar, no_bar
 from jpegfilter.codec.read import MAX_PIXELS, as_file
 from jpegfilter.codec.write import FORMATS, WriteOptions
 from jpegfilter.engines import devices
-from jpegfilter.engines.effort import Effort
+from jpegfilter.engines.effort import INPUTS, LOSSES, STOPS, Effort, Untrained
 from jpegfilter.engines.network import EngineOptions
 from jpegfilter.errors import InputError, JpegFilterError, UsageError
 from jpegfilter.pipeline import batch
 from jpegfilter.pipeline.batch import BatchOptions
-from jpegfilter.pipeline.optimization import Follow
+from jpegfilter.pipeline.following import Follow
 from jpegfilter.pipeline.plan import Job, plan
 from jpegfilter.pipeline.report import Outcome, summary
 from jpegfilter.pipeline.restoration import RestoreOptions
@@ -119,6 +119,32 @@ def _pixels(megapixels: float) -> int:
     return sys.maxsize if math.isinf(megapixels) else round(megapixels * 1e6)
 
 
+def _effort(options: dict[str, Any]) -> Effort | None:
+    """Return what a fit may cost, or nothing where none is wanted.
+
+    Raises:
+        UsageError: something was said that goes with a fit, or with an untrained network, and there is none.
+    """
+    context = click.get_current_context()
+
+    def said(*names: str) -> list[str]:
+        usual = (None, click.core.ParameterSource.DEFAULT)
+        return [name for name in names if context.get_parameter_source(name) not in usual]
+
+    lost = said("preview", "seconds", "steps", "seed", "untrained") if not options["optimize"] else []
+    lost += said("loss", "seen", "skips", "stop") if not options["untrained"] else []
+    if lost:
+        wanted = "--optimize" if not options["optimize"] else "--untrained"
+        names = ", ".join(f"--{'input' if name == 'seen' else name}" for name in lost)
+        raise UsageError(wanted, f"only what goes with it: {names}", f"say {wanted}, or leave it out")
+    if not options["optimize"]:
+        return None
+    untrained = None
+    if options["untrained"]:
+        untrained = Untrained(options["untrained"], options["loss"], options["skips"], options["seen"], options["stop"])
+    return Effort(options["steps"], options["seconds"], options["seed"], untrained=untrained)
+
+
 def _batch(
     jobs: list[Job], restorer: Restorer, writing: WriteOptions, options: BatchOptions, voice: Voice
 ) -> list[Outcome]:
@@ -192,7 +218,22 @@ def _end_fits_early(halt: threading.Event, voice: Voice) -> None:
     help="Quality of a JPEG, AVIF or WebP output (otherwise 95; WebP without loss).",
 )
 @click.option("--optimize", is_flag=True, help="Fit the network to each picture first: better, and slow; needs torch.")
-@click.option("--steps", type=click.IntRange(1), default=Effort().steps, help="Steps of a fit.")
+@click.option(
+    "--untrained",
+    type=click.Choice(["low", "medium", "high"]),
+    help="Fit a network of this size that chance makes, not the shipped one; see docs/optimize.md.",
+)
+@click.option(
+    "--loss",
+    type=click.Choice(LOSSES),
+    metavar="NAME",
+    default=Untrained().loss,
+    help=f"What an untrained network minimizes: {', '.join(LOSSES)}.",
+)
+@click.option("--input", "seen", type=click.Choice(INPUTS), help="What an untrained network is shown.")
+@click.option("--skips/--no-skips", default=Untrained().skips, help="Skip connections of an untrained network.")
+@click.option("--stop", type=click.Choice(STOPS), help="How an untrained network's best result is told.")
+@click.option("--steps", type=click.IntRange(1), help="Steps of a fit, at the most (otherwise 200, or 2000 untrained).")
 @click.option("--seconds", type=float, help="Time for a fit, at the most.")
 @click.option("--seed", type=int, default=Effort().seed, help="What a fit draws by chance.")
 @click.option("--preview", type=float, metavar="SECONDS", help="Write OUT.preview.png so often during a fit.")
@@ -226,8 +267,7 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
         raise UsageError("one input beside a stream", f"{len(sources)}", "restore them one by one")
     if options["as_json"] and target == streams.NAME:
         raise UsageError("standard output for one thing", "a picture and a report", "write the picture to a file")
-    if not options["optimize"] and (options["preview"] is not None or options["seconds"] is not None):
-        raise UsageError("--optimize", "only what goes with it", "say --optimize, or leave out --preview and --seconds")
+    effort = _effort(options)
     voice = Voice(options["quiet"], options["verbose"])
     jobs = [] if streamed else plan(sources, target, format=options["kind"])
     if not jobs and not streamed:
@@ -246,12 +286,12 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
         engine,
         restoring,
         max_pixels=_pixels(options["max_megapixels"]),
-        effort=Effort(options["steps"], options["seconds"], options["seed"]) if options["optimize"] else None,
+        effort=effort,
         follow=Follow(halt.is_set, options["preview"]),
     )
     if options["optimize"]:
         _end_fits_early(halt, voice)
-    voice.say(f"{options['model']} on {restorer.engine.description}")
+    voice.say(f"{options['untrained'] or options['model']} on {restorer.engine.description}")
     treatment = BatchOptions(options["existing"], options["replace_inputs"], options["kind"], count)
     if target == streams.NAME:
         outcomes = [_to_stream(sources[0], restorer, writing)]

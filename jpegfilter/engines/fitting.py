@@ -93,9 +93,9 @@ def fit(
     random = np.random.default_rng(effort.seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.99), fused=True)
     start = time.monotonic()
-    for step in range(effort.steps):
+    for step in range(effort.limit):
         spent = (time.monotonic() - start) / effort.seconds if effort.seconds else 0.0
-        done = max(step / effort.steps, spent)
+        done = max(step / effort.limit, spent)
         if done >= 1 or not note(done):
             return step
         for group in optimizer.param_groups:
@@ -108,4 +108,4 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         _error(restored, clean_planes(rgb)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return effort.steps
+    return effort.limit

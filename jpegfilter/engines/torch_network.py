@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from jpegfilter import weights
 from jpegfilter.engines import views
 from jpegfilter.engines.precision import autocast
-from jpegfilter.errors import DeviceError, UsageError, WeightsError
+from jpegfilter.errors import UsageError, WeightsError
 from jpegfilter.jpeg import color
 from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.networks import TableUnet, inputs_of
@@ -50,34 +50,6 @@ def network(card: Card) -> nn.Module:
     except (RuntimeError, KeyError, ValueError) as error:
         raise WeightsError(f"the weights of {card.name}", str(error), "install jpegfilter again") from error
     return made.eval()
-
-
-_TORCHS = {"rocm": "cuda", "coreml": "mps"}
-"""What torch calls devices that ONNX Runtime calls otherwise."""
-
-
-def device(name: str, threads: int | None) -> torch.device:
-    """Return a torch device by the name that `EngineOptions` has for it; "auto" is a GPU where there is one.
-
-    Args:
-        name: a device.
-        threads: torch's threads on the CPU, from now on; None leaves them as they are.
-
-    Raises:
-        DeviceError: it does not work here.
-    """
-    if threads:
-        torch.set_num_threads(threads)
-    base, _, number = name.partition(":")
-    name = _TORCHS.get(base, base) + (f":{number}" if number else "")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name).add_(1)
-    except (RuntimeError, AssertionError) as error:
-        why = str(error).splitlines()[0]
-        raise DeviceError(f"a torch device that works, not {name}", why, "choose --device cpu or auto") from error
-    return torch.device(name)
 
 
 class TorchNetwork:

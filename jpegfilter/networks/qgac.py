@@ -335,6 +335,8 @@ class Qgac(nn.Module):
     def halo(self) -> int:
         """Samples on each side of an output sample that can change it, in whole positions of halved chroma."""
         blocks = max(self.luma.reach + self.color.guided.reach, self.color.reach)
+        # The means over 3x3 blocks: of luma and of restored luma one block each, of halved chroma one twice as wide.
+        blocks += _HALF * self.steps
         return -(-(blocks + 2) * BLOCK // self.multiple) * self.multiple
 
     @property
@@ -372,20 +374,20 @@ class Qgac(nn.Module):
     def _unit(self, table: Tensor, kind: int) -> Tensor:
         """Return the unit `(N, 64)` of what is to be added: no error is much larger than a step, or than the signal.
 
-        On luma's blocks a coefficient of halved chroma is spread over several: the mean of the low steps stands for all.
+        On luma's blocks a coefficient of halved chroma is spread over several: the low steps' mean stands for all.
         """
         deviation = self.deviation[kind].expand_as(table)
         if not self.steps:
             return deviation
         if kind:
-            table = table.unflatten(1, (BLOCK, BLOCK))[:, :_LOW, :_LOW].mean((1, 2))[:, None]
+            table = table.reshape(-1, BLOCK, BLOCK)[:, :_LOW, :_LOW].mean((1, 2))[:, None]
         return torch.minimum(deviation, table)
 
     def seen(self, planes: Tensor, kind: int, units: Filter) -> Tensor:
         """Return what the network looks at, `(N, 64, h, w)` or `(N, 128, h, w)`, of planes `(N, 1, H, W)`.
 
-        Normalized coefficients; and how far each departs from its mean over 3x3 blocks, in steps, drawn together: the
-        seam between two blocks is a thousandth of what their means may be.
+        Normalized coefficients; and behind these, not beside each, how far each departs from its mean over 3x3 blocks,
+        in steps, drawn together: the seam between two blocks is a thousandth of what their means may be.
         """
         found = coefficients(planes)
         normalized = (found - self.mean[kind][:, None, None]) / self.deviation[kind][:, None, None]

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +19,10 @@ from jpegfilter.jpeg.decode import Region
 from jpegfilter.jpeg.image import ColorModel, JpegImage
 from jpegfilter.jpeg.types import Floats, Pixels
 from jpegfilter.pipeline import components, tiling
-from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_region, restored_pixels
+from jpegfilter.pipeline.following import Watch
+from jpegfilter.pipeline.restoration import RestoreOptions, restore_region, restored_pixels
 from jpegfilter.pipeline.told import Told
+from jpegfilter.pipeline.untaught import Untaught
 
 if TYPE_CHECKING:
     from jpegfilter.engines.torch_network import TorchNetwork
@@ -39,6 +40,18 @@ def sampling_of(image: JpegImage) -> str:
     chroma = image.components[1]
     found = sampling.name(chroma.down, chroma.across)
     return found if found in sampling.FACTORS else "4:2:0"
+
+
+def _layout(image: JpegImage) -> str:
+    """Return a file's subsampling, or in words why two tables and a subsampling do not say all of it."""
+    luma, *chroma = image.components
+    if image.model is ColorModel.GRAY:
+        return "gray"
+    if not image.model.is_luma_chroma:
+        return str(image.model.value)
+    if (luma.down, luma.across) != (1, 1) or not np.array_equal(chroma[0].table, chroma[1].table):
+        return "components of unusual layout"
+    return sampling.name(chroma[0].down, chroma[0].across)
 
 
 def chosen(tiles: Sequence[Region], *, seed: int) -> list[Region]:
@@ -62,38 +75,6 @@ def _guess(planes: Floats, image: JpegImage) -> Floats:
     return np.clip(rgb + color.CENTRE, 0, 255)
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """How fits are followed from outside.
-
-    Attributes:
-        halted: asked after each step whether to end with what there is.
-        preview_seconds: time between previews; None makes none.
-    """
-
-    halted: Callable[[], bool] | None = None
-    preview_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.preview_seconds is not None and not self.preview_seconds > 0:
-            raise UsageError("previews some seconds apart", f"{self.preview_seconds:g}", "30 is usual")
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """How the fit to one picture is followed.
-
-    Attributes:
-        follow: what holds for all.
-        progress: told the share of the fit that is done.
-        preview: given the engine as fitted so far.
-    """
-
-    follow: Follow = Follow()
-    progress: Progress | None = None
-    preview: Callable[[Engine], None] | None = None
-
-
 class Optimizer:
     """Makes an engine for each picture out of one shipped network. Threads may share it.
 
@@ -108,13 +89,16 @@ class Optimizer:
         DeviceError: the device does not work.
     """
 
+    beforehand = True
+    """Whether the fit comes before the picture is restored, and is not itself that."""
+
     def __init__(self, model: str, device: str, threads: int | None, effort: Effort) -> None:
         try:
-            from jpegfilter.engines import torch_network
+            from jpegfilter.engines import devices_of_torch, torch_network
         except ImportError as error:
             raise UsageError("torch and onnx", f"no {error.name}", "pip install 'jpegfilter[optimize]'") from error
         self.effort, self.card = effort, weights.find(model)
-        place = torch_network.device(device, threads)
+        place = devices_of_torch.device(device, threads)
         self._network = torch_network.network(self.card).to(place)
 
     def start(self) -> TorchNetwork:
@@ -155,13 +139,24 @@ class Optimizer:
 
 
 def for_jpeg(
-    optimizer: Optimizer, image: JpegImage, options: RestoreOptions, told: Told, watch: Watch | None = None
+    optimizer: Optimizer | Untaught, image: JpegImage, options: RestoreOptions, told: Told, watch: Watch | None = None
 ) -> Engine:
-    """Return an engine for a JPEG. Its coefficients are read and kept."""
+    """Return an engine for a JPEG. Its coefficients are read and kept.
+
+    Raises:
+        UsageError: an untrained network's loss is about intervals of Y, Cb and Cr, of which the file tells none.
+    """
+
+    def cut(engine: Engine) -> list[Region]:
+        step = tiling.common_step(image.mcu, engine.multiple)
+        return list(tiling.tiles(*image.grid, side=options.tile, step=step))
+
+    if isinstance(optimizer, Untaught):
+        count = len(cut(optimizer.start())) * (1 + image.model.has_black)
+        return optimizer.engine(_layout(image), tiles=count, watch=watch)
 
     def guess(engine: Engine) -> list[Floats]:
-        step = tiling.common_step(image.mcu, engine.multiple)
-        tiles = list(tiling.tiles(*image.grid, side=options.tile, step=step))
+        tiles = cut(engine)
         plain = dataclasses.replace(options, strength=1.0, grain=0.0)
         guesses = []
         for tile in chosen(tiles, seed=optimizer.effort.seed):
@@ -173,22 +168,27 @@ def for_jpeg(
 
 
 def for_pixels(
-    optimizer: Optimizer, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None
+    optimizer: Optimizer | Untaught, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None
 ) -> Engine:
     """Return an engine for pixels `(H, W, C)` with a JPEG past. Nobody knows its subsampling: the usual is assumed."""
     height, width, channels = pixels.shape
+    layout = "gray" if channels == 1 else "4:2:0"
 
-    def guess(engine: Engine) -> list[Floats]:
+    def cut(engine: Engine) -> list[Region]:
         step = (engine.multiple * 8, engine.multiple * 8)
         grid = (-(-height // step[0]) * step[0], -(-width // step[1]) * step[1])
-        tiles = [
-            tiling.within(tile, height=height, width=width)
-            for tile in tiling.tiles(*grid, side=options.tile, step=step)
-        ]
+        tiles = tiling.tiles(*grid, side=options.tile, step=step)
+        return [tiling.within(tile, height=height, width=width) for tile in tiles]
+
+    if isinstance(optimizer, Untaught):
+        return optimizer.engine(layout, tiles=len(cut(optimizer.start())), watch=watch)
+
+    def guess(engine: Engine) -> list[Floats]:
         plain = dataclasses.replace(options, strength=1.0, grain=0.0)
         found = [
-            restored_pixels(pixels, tile, engine, plain, told) for tile in chosen(tiles, seed=optimizer.effort.seed)
+            restored_pixels(pixels, tile, engine, plain, told)
+            for tile in chosen(cut(engine), seed=optimizer.effort.seed)
         ]
         return [np.clip(np.broadcast_to(planes, (3, *planes.shape[1:])) + color.CENTRE, 0, 255) for planes in found]
 
-    return optimizer.fitted(guess, told, sampling="gray" if channels == 1 else "4:2:0", watch=watch)
+    return optimizer.fitted(guess, told, sampling=layout, watch=watch)

@@ -23,9 +23,11 @@ from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import OutputError, UsageError
 from jpegfilter.pipeline import optimization
-from jpegfilter.pipeline.optimization import Follow, Optimizer, Watch
+from jpegfilter.pipeline.following import Follow, Watch
+from jpegfilter.pipeline.optimization import Optimizer
 from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_jpeg, restore_pixels
 from jpegfilter.pipeline.told import Quality, of_jpeg, of_pixels
+from jpegfilter.pipeline.untaught import Untaught
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, Any]"
 """A picture file's path or content, or pixels that were a JPEG once."""
@@ -122,7 +124,10 @@ class Restorer:
         self.max_pixels = max_pixels
         self.follow = follow or Follow()
         chosen = engine or EngineOptions()
-        self.optimizer = Optimizer(chosen.model, chosen.device, chosen.threads, effort) if effort else None
+        self.optimizer: Optimizer | Untaught | None = None
+        if effort:
+            maker = Untaught if effort.untrained else Optimizer
+            self.optimizer = maker(chosen.model, chosen.device, chosen.threads, effort)
         self.engine: Engine = self.optimizer.start() if self.optimizer else open_network(chosen)
         # The transforms run on one thread: BLAS's idle threads spin, and would take the cores from the network's,
         # a third of the whole time.
@@ -135,9 +140,11 @@ class Restorer:
             if way.preview is not None:
                 write.write(restore(engine), Metadata(), WriteOptions(format="png"), way.preview)
 
+        whole = _FIT if self.optimizer and self.optimizer.beforehand else 1.0
+
         def progress(share: float) -> None:
             if way.progress:
-                way.progress(_FIT * share)
+                way.progress(whole * share)
 
         return Watch(self.follow, progress, preview)
 
@@ -147,7 +154,8 @@ class Restorer:
             options = dataclasses.replace(self.options, bits=way.bits)
             engine, told, progress = self.engine, None, way.progress
             if self.optimizer and options.strength:
-                told, progress = of_jpeg(file.image, options.quality), way.rest()
+                told = of_jpeg(file.image, options.quality)
+                progress = way.rest() if self.optimizer.beforehand else None
                 quick = dataclasses.replace(options, bits=8)
                 watch = self._watch(lambda fitted: restore_jpeg(file, fitted, quick, told=told, again=True), way)
                 engine = optimization.for_jpeg(self.optimizer, file.image, options, told, watch)
@@ -161,7 +169,8 @@ class Restorer:
             if self.optimizer and options.strength:
                 told = of_pixels(source.pixels, options.quality)
             if self.optimizer and told:
-                quick, progress = dataclasses.replace(options, bits=8), way.rest()
+                quick = dataclasses.replace(options, bits=8)
+                progress = way.rest() if self.optimizer.beforehand else None
                 watch = self._watch(lambda fitted: restore_pixels(source.pixels, fitted, quick, told=told)[0], way)
                 engine = optimization.for_pixels(self.optimizer, source.pixels, options, told, watch)
             canvas, found = restore_pixels(source.pixels, engine, options, progress, told=told)

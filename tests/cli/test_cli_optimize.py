@@ -105,3 +105,29 @@ def test_an_interrupt_ends_the_fit_and_a_second_the_program(command, jpeg, tmp_p
         assert not target.exists()
     assert not target.with_name("out.preview.png").exists()
     assert not list(Path(tmp_path).glob(".jpegfilter-*"))
+
+
+UNTRAINED = ("--optimize", "--untrained", "low", "-d", "cpu", "-t", "1", "--steps", "2")
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--loss", "kl-q-sure-100"), ("--loss", "mse", "--no-skips", "--stop", "none")]
+)
+def test_untrained_network_is_fitted(cli, jpeg, tmp_path, options):
+    result = cli(jpeg, tmp_path / "out.png", *UNTRAINED, *options)
+    assert result.exit_code == 0, result.output
+    assert "low on torch" in result.output
+    assert pixels(tmp_path / "out.png").shape == pixels(jpeg).shape
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [(("--optimize", "--loss", "mse"), "--loss"), (("--untrained", "low"), "--untrained"),
+     (("--seed", "3"), "--seed"), (("--optimize", "--input", "jpeg"), "--input")],
+    ids=str,
+)  # fmt: skip
+def test_what_goes_with_something_else_is_refused_without_it(cli, jpeg, tmp_path, options, named):
+    result = cli(jpeg, tmp_path / "out.png", "-m", "fast", *options)
+    assert result.exit_code == 2
+    assert named in result.output
+    assert not (tmp_path / "out.png").exists()

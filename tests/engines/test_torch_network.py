@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from jpegfilter import weights  # noqa: E402
-from jpegfilter.engines import torch_network  # noqa: E402
+from jpegfilter.engines import devices_of_torch, torch_network  # noqa: E402
 from jpegfilter.engines.network import EngineOptions, open_network  # noqa: E402
 from jpegfilter.engines.torch_network import TorchNetwork  # noqa: E402
 from jpegfilter.errors import DeviceError, UsageError, WeightsError  # noqa: E402
@@ -65,7 +65,7 @@ def test_parameters_that_are_not_the_networks_are_an_error(monkeypatch):
 
 
 def test_device_that_does_not_work_is_an_error():
-    assert torch_network.device("cpu", None) == torch.device("cpu")
+    assert devices_of_torch.device("cpu", None) == torch.device("cpu")
     for name in ("directml", "cuda:77"):
         with pytest.raises(DeviceError, match="cpu"):
-            torch_network.device(name, None)
+            devices_of_torch.device(name, None)

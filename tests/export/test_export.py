@@ -210,11 +210,12 @@ PARTED = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def parted():
+@pytest.fixture(scope="module", params=[1, 0], ids=["in steps", "paper's"])
+def parted(request):
     """A checkpoint of the network whose filters are made of the tables, in which every weight matters."""
     random = torch.Generator().manual_seed(6)
-    network = build("qgac", PARTED)
+    widths = PARTED | {"steps": request.param}
+    network = build("qgac", widths)
     average = {}
     for name, tensor in network.state_dict().items():
         scale = 0.3 if tensor.ndim < 2 else tensor[0].numel() ** -0.5
@@ -223,7 +224,7 @@ def parted():
         average[name] = torch.randn(tensor.shape, generator=random) * scale
     average |= {"mean": 10 * torch.randn(2, 64, generator=random), "deviation": torch.full((2, 64), 40.0)}
     recipe = from_dict(
-        {"network": "qgac", "widths": PARTED, "patch": 32, "batch": 1, "phases": [{"rate": 1e-3, "patches": 4}],
+        {"network": "qgac", "widths": widths, "patch": 32, "batch": 1, "phases": [{"rate": 1e-3, "patches": 4}],
          "samplings": {"4:2:0": 1.0}}
     )  # fmt: skip
     return Checkpoint(4, network.state_dict(), average, {}, recipe, {})
@@ -274,13 +275,18 @@ def test_files_of_filters_and_of_what_takes_them_compute_what_torch_computes(spl
 
 @torch.no_grad()
 def test_file_of_filters_makes_torchs(split, split_sessions):
-    """Those of the Y network first, then the color network's, matrix and bias in turn."""
+    """Those of the Y network first, then the color network's, matrix and bias in turn; last of each come its units."""
     _, making = split_sessions
     for seed in (7, 8):
         found = made_of(making, steps(1, seed=seed))
-        pairs = [pair for filters in split.network.filters(steps(1, seed=seed)) for pair in filters]
-        assert list(found) == [f"{kind}_{index}" for index in range(len(pairs)) for kind in ("filter", "bias")]
-        for (name, result), expected in zip(found.items(), [part for pair in pairs for part in pair], strict=True):
+        of_luma, of_color = split.network.filters(steps(1, seed=seed))
+        parts = {}
+        for index, pair in enumerate((*of_luma, *of_color)):
+            parts |= zip((f"filter_{index}", f"bias_{index}"), pair, strict=True)
+        if not split.network.steps:  # nor does it look at them
+            del parts[f"filter_{len(of_luma) - 1}"], parts[f"filter_{len(of_luma) + len(of_color) - 1}"]
+        assert list(found) == list(parts)
+        for (name, result), expected in zip(found.items(), parts.values(), strict=True):
             assert result.shape == expected.shape, name
             # Four sums in a row, of 64 products at most.
             np.testing.assert_allclose(result, expected, rtol=0, atol=256 * 2.0**-24 * float(expected.abs().max()))
@@ -317,7 +323,7 @@ def test_luma_is_restored_the_same_with_one_cell_of_chroma(split, split_sessions
 
 @torch.no_grad()
 def test_shipped_function_of_filters_is_the_averages(split, parted):
-    average = build("qgac", PARTED)
+    average = build("qgac", parted.recipe.widths)
     average.load_state_dict(parted.average)
     assert torch.equal(split.network(planes(2, 16, 32), steps(2)), average(planes(2, 16, 32), steps(2)))
 
@@ -364,6 +370,19 @@ def test_half_of_the_file_that_takes_filters_gives_nearly_the_same(split, split_
         expected, found = (restored(session, filters, given) for session in (whole, half))
         error = np.abs(found - expected)
         assert 0 < error.max() < 0.01 * np.abs(expected).max()
+
+
+@torch.no_grad()
+def test_blocks_that_differ_most_fit_into_float16(split, split_sessions):
+    """Black ones beside white ones, in steps of 1: their departures' squares are more than it holds."""
+    session, making = split_sessions
+    extremes = 255.0 * (torch.randint(0, 2, (1, 3, 6, 8), generator=torch.Generator().manual_seed(5)) > 0) - 128
+    given, ones = extremes.repeat_interleave(8, 2).repeat_interleave(8, 3), torch.ones(1, 2, 8, 8)
+    filters = made_of(making, ones)
+    expected = restored(session, filters, given)
+    assert np.abs(expected - split.network(given, ones).numpy()).max() <= to_onnx.TOLERANCE
+    half = restored(on_cpu(to_onnx.halved(split.content)), filters, given)
+    assert np.abs(half - expected).max() < 0.01 * np.abs(expected).max()
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from jpegfilter.networks.qgac import PAPER, ConvolutionalFilterManifold, coeffic
 
 SMALL = {
     "manifold": 12, "rank": 2, "channels": 6, "growth": 3, "unblocked": 2, "frequency": 3, "frequency_growth": 2,
-    "frequency_blocks": 1, "color": 4, "color_growth": 3, "guided": 8, "guided_growth": 3, "whole": 1,
+    "frequency_blocks": 1, "color": 4, "color_growth": 3, "guided": 8, "guided_growth": 3, "whole": 1, "steps": 1,
 }  # fmt: skip
-PAPERS = SMALL | {"rank": 0, "frequency_blocks": 3, "whole": 0}
+PAPERS = SMALL | {"rank": 0, "frequency_blocks": 3, "whole": 0, "steps": 0}
 """As the paper has it, but narrow."""
 EXACT = 1e-10
 """Float64 sums of a few hundred products, one after the other, of numbers below a thousand, in another order."""
@@ -129,11 +129,17 @@ def mosaic(x):
     return by_frequency.permute(0, 3, 4, 1, 5, 2).reshape(count, channels // 64, 8 * height, 8 * width)
 
 
-def manifold(made, table, *, unblocking=False):
+def laid(seen):
+    """The mosaic of what the network looks at: one after the other, each with its 64 frequencies."""
+    return torch.cat([mosaic(part) for part in seen.split(64, 1)], 1)
+
+
+def manifold(made, table, *, unblocking=False, apart=False):
     """Filters `(N, outputs, inputs, 8, 8)` and biases `(N, outputs)` of tables (the paper, 3.1 and figure 2).
 
     An 8x8 convolution of the table, a 1x1 convolution, and a transposed 8x8 convolution that makes a filter of each
     pair of channels; those that unblock are `(N, inputs, outputs, 8, 8)`, as transposed convolutions have them.
+    `apart` are the channels of what the network looks at, as `laid` has them.
     """
     first, slope, second, other = made.features
     width = first.out_features
@@ -150,6 +156,8 @@ def manifold(made, table, *, unblocking=False):
         if unblocking:
             shape = (8, 8, made.outputs // 64, made.inputs)
             return rows.view(*shape, -1).permute(4, 3, 2, 0, 1)
+        if apart:
+            return rows.view(made.outputs, made.inputs // 64, 8, 8, -1).permute(4, 0, 1, 2, 3)
         return rows.view(made.outputs, 8, 8, made.inputs // 64, -1).permute(4, 0, 3, 1, 2)
 
     weight = as_filters(made.filter.weight)
@@ -158,9 +166,9 @@ def manifold(made, table, *, unblocking=False):
     return filters.view(len(table), *weight.shape[1:]), bias
 
 
-def blocks(x, made, table):
+def blocks(x, made, table, *, apart=False):
     """`(N, outputs, h, w)` of a mosaic `(N, inputs, 8 h, 8 w)`: a convolution with stride 8, each picture's own."""
-    filters, bias = manifold(made, table)
+    filters, bias = manifold(made, table, apart=apart)
     count = len(x)
     out = functional.conv2d(x.flatten(0, 1)[None], filters.flatten(0, 1), bias.flatten(), stride=8, groups=count)
     return out.unflatten(1, (count, -1))[0]
@@ -243,15 +251,15 @@ def frequency_net(net, x):
     return as_mosaic(made)
 
 
-def block_net(net, x, table):
+def block_net(net, x, table, *, apart=False):
     """The paper's figure 3 on a mosaic."""
-    features = net.rrdb(functional.prelu(blocks(x, net.embed, table), net.embed_slope.weight))
+    features = net.rrdb(functional.prelu(blocks(x, net.embed, table, apart=apart), net.embed_slope.weight))
     return functional.prelu(unblocked(features, net.unblock, table), net.unblock_slope.weight)
 
 
 def luma_net(net, x, table):
     """The paper's Y network on a mosaic: three networks in a row, and their results fused frequency by frequency."""
-    first = block_net(net.first, x, table)
+    first = block_net(net.first, x, table, apart=True)
     frequencies = frequency_net(net.frequencies, first)
     second = block_net(net.second, frequencies, table)
     fused = []
@@ -263,9 +271,9 @@ def luma_net(net, x, table):
 
 def color_net(net, small, luma, table, luma_table):
     """The paper's color network on mosaics."""
-    up = net.rrdb(functional.prelu(blocks(small, net.embed, table), net.embed_slope.weight))
+    up = net.rrdb(functional.prelu(blocks(small, net.embed, table, apart=True), net.embed_slope.weight))
     up = functional.conv_transpose2d(up, net.upsample.weight, net.upsample.bias, stride=2, padding=1)
-    guide = functional.prelu(blocks(luma, net.guide, luma_table), net.guide_slope.weight)
+    guide = functional.prelu(blocks(luma, net.guide, luma_table, apart=True), net.guide_slope.weight)
     both = torch.cat((functional.prelu(up, net.upsample_slope.weight), guide), 1)
     return unblocked(net.guided(both), net.unblock, table)
 
@@ -278,9 +286,20 @@ def test_mosaic_holds_each_block_in_its_place():
     assert torch.equal(torch.cat(by_frequency(mosaic(x)), 1), x)
 
 
-@pytest.fixture
-def papers():
-    return trained_like(Qgac(**PAPERS)).double()
+@pytest.fixture(params=[0, 1], ids=["paper's", "in steps"])
+def papers(request):
+    """The paper's network, and the paper's that sees and adds steps, too."""
+    return trained_like(Qgac(**PAPERS | {"steps": request.param})).double()
+
+
+def departures(found):
+    """Of coefficients `(N, 64, h, w)` from the mean of those that are there of 3x3 blocks."""
+    out = torch.empty_like(found)
+    for row in range(found.shape[2]):
+        for column in range(found.shape[3]):
+            around = found[..., max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].mean((2, 3))
+            out[..., row, column] = found[..., row, column] - around
+    return out
 
 
 @torch.no_grad()
@@ -291,8 +310,8 @@ def test_frequency_net_is_a_network_for_each_frequency(papers):
 
 @torch.no_grad()
 def test_luma_net_is_the_papers(papers):
-    net, x = papers.luma, noise(2, 64, 3, 4, dtype=torch.float64) / 100
-    found, expected = mosaic(net(x, net.filters(codes(2)))), luma_net(net, mosaic(x), codes(2))
+    net, x = papers.luma, noise(2, 64 * (1 + papers.steps), 3, 4, dtype=torch.float64) / 100
+    found, expected = mosaic(net(x, net.filters(codes(2)))), luma_net(net, laid(x), codes(2))
     torch.testing.assert_close(found, expected, rtol=0, atol=EXACT)
     assert expected.abs().mean() > 0.1
 
@@ -300,13 +319,14 @@ def test_luma_net_is_the_papers(papers):
 @torch.no_grad()
 def test_color_net_is_the_papers(papers):
     net, luma_codes = papers.color, codes(4)[2:]
-    small, luma = (noise(2, 64, h, 2 * h, dtype=torch.float64) / 100 for h in (2, 4))
+    inputs = 64 * (1 + papers.steps)
+    small, luma = (noise(2, inputs, h, 2 * h, dtype=torch.float64) / 100 for h in (2, 4))
     of_luma, *filters = net.filters(codes(2), luma_codes)
     # The paper's runs once for Cb and once for Cr.
     both = small.repeat_interleave(2, 0)
     twice = [tuple(part.repeat_interleave(2, 0) for part in made) for made in filters]
     found = mosaic(net(both, both, luma, [of_luma, *twice]))
-    expected = color_net(net, mosaic(small), mosaic(luma), codes(2), luma_codes)
+    expected = color_net(net, laid(small), laid(luma), codes(2), luma_codes)
     torch.testing.assert_close(found, expected.repeat_interleave(2, 0), rtol=0, atol=EXACT)
     assert expected.abs().mean() > 0.1
 
@@ -314,15 +334,20 @@ def test_color_net_is_the_papers(papers):
 @torch.no_grad()
 def test_network_is_the_papers(papers):
     """Y with its tables; then Cb and Cr, halved, beside the restored Y."""
-    planes, tables = noise(2, 3, 16, 32, dtype=torch.float64), told(10, 60, dtype=torch.float64)
+    planes, tables = noise(2, 3, 32, 48, dtype=torch.float64), told(10, 60, dtype=torch.float64)
     mean, deviation = (x[:, :, None, None] for x in (papers.mean, papers.deviation))
     code, chroma_code = qgac.code(tables.flatten(2)).unbind(1)
+    steps = tables.flatten(2).transpose(0, 1)[..., None, None]
+    low = tables[:, 1, :4, :4].mean((1, 2))[:, None, None, None]
+    units = [torch.minimum(step, of) for step, of in zip((steps[0], low), deviation, strict=True)]
 
     def seen(plane, kind):
-        return mosaic((coefficients(plane) - mean[kind]) / deviation[kind])
+        found = coefficients(plane)
+        normalized = mosaic((found - mean[kind]) / deviation[kind])
+        return torch.cat((normalized, mosaic((departures(found) / steps[kind]).asinh())), 1)[:, : 1 + papers.steps]
 
     def back(change, kind):
-        return samples(torch.cat(by_frequency(change), 1) * deviation[kind])
+        return samples(torch.cat(by_frequency(change), 1) * (units if papers.steps else deviation)[kind])
 
     luma = planes[:, :1] + back(luma_net(papers.luma, seen(planes[:, :1], 0), code), 0)
     expected = [luma]
@@ -331,7 +356,7 @@ def test_network_is_the_papers(papers):
         expected.append(chroma + back(change, 1))
     found = papers(planes, tables)
     torch.testing.assert_close(found, torch.cat(expected, 1), rtol=0, atol=rounding(found))
-    assert ((found - planes).abs().mean((0, 2, 3)) > 10).all()
+    assert ((found - planes).abs().mean((0, 2, 3)) > (3 if papers.steps else 10)).all()
 
 
 def test_papers_widths_have_the_papers_weights():
@@ -458,10 +483,22 @@ def test_halo_is_the_true_one(widths, turned):
 def test_reach_of_luma_in_blocks_is_the_true_one():
     net = trained_like(Qgac(**SMALL)).double().luma
     size = 2 * net.reach + 5
-    x = noise(1, 64, size, 1, dtype=torch.float64).requires_grad_()
+    x = noise(1, 128, size, 1, dtype=torch.float64).requires_grad_()
     net(x, net.filters(codes(1)))[..., size // 2, :].sum().backward()
     rows, _ = x.grad[0].any(0).nonzero(as_tuple=True)
     assert (rows.min(), rows.max()) == (size // 2 - net.reach, size // 2 + net.reach)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_mean_of_blocks_reaches_one_block_farther(steps):
+    network = trained_like(Qgac(**SMALL | {"steps": steps})).double()
+    reach = network.luma.reach + steps
+    middle = reach + 2
+    luma = noise(1, 1, 8 * (2 * middle + 1), 16, dtype=torch.float64).requires_grad_()
+    of_luma, _ = network.filters(told(20, dtype=torch.float64))
+    network.restore_luma(luma, of_luma)[..., 8 * middle, :].sum().backward()
+    rows, _ = luma.grad[0, 0].nonzero(as_tuple=True)
+    assert (rows.min() // 8, rows.max() // 8) == (middle - reach, middle + reach)
 
 
 @pytest.mark.parametrize("phase", [0, 1])
@@ -470,7 +507,7 @@ def test_reach_of_color_in_blocks_is_the_true_one(phase):
     net = trained_like(Qgac(**SMALL)).double().color
     size = (2 * net.reach + 8) // 2 * 2
     small, large, luma = (
-        noise(count, 64, rows, columns, dtype=torch.float64).requires_grad_()
+        noise(count, 128, rows, columns, dtype=torch.float64).requires_grad_()
         for count, rows, columns in ((2, size // 2, 1), (2, size, 2), (1, size, 2))
     )
     of_luma, *filters = net.filters(codes(1), codes(1))
@@ -547,10 +584,107 @@ def test_coarsest_and_finest_tables_are_taken(small):
         assert small(planes, torch.full((1, 2, 8, 8), float(step))).isfinite().all()
 
 
+def departing(network, found, table):
+    """How far coefficients `(N, 64, h, w)` seem to depart from those around, by a table of luma's, `(64,)`."""
+    seen = network.seen(samples(found), 0, (table[None, :, None], table[None, :, None]))
+    assert seen.shape[1] == 128
+    return seen[:, 64:]
+
+
 @torch.no_grad()
-def test_known_statistics_are_a_change_of_units(small):
-    """Of every frequency of luma by itself; of chroma as one, which is halved on the way."""
+def test_blocks_that_are_alike_depart_from_nothing(small):
+    table = told(100)[0, 0].flatten()
+    constant = coefficients(torch.full((1, 1, 24, 40), 77.0))
+    block = coefficients(noise(1, 1, 8, 8)).expand(1, 64, 3, 5)
+    for found in (constant, block):
+        # Of 24 bits, and a sum of nine.
+        assert departing(small, found, table).abs().max() <= 20 * 2.0**-24 * found.abs().max()
+
+
+@pytest.mark.parametrize("place", [(2, 3), (0, 3), (0, 0), (4, 6)], ids=str)
+@pytest.mark.parametrize("frequency", [0, 1, 63])
+@torch.no_grad()
+def test_departure_is_seen_in_the_files_steps(small, place, frequency):
+    """Whatever the statistics are; beyond the border there are no blocks."""
     small.double()
+    table = told(30, dtype=torch.float64)[0, 0].flatten()
+    for of in range(64):
+        assert small.deviation[0, of] != table[of]
+    found = 100.0 * torch.ones(1, 64, 5, 7, dtype=torch.float64)
+    found[:, frequency, *place] += 3 * table[frequency]
+    seen = departing(small, found, table).sinh()
+    expected = torch.zeros_like(seen)
+    for row in range(5):
+        for column in range(7):
+            if max(abs(row - place[0]), abs(column - place[1])) <= 1:
+                around = (min(row + 1, 4) - max(row - 1, 0) + 1) * (min(column + 1, 6) - max(column - 1, 0) + 1)
+                expected[:, frequency, row, column] = 3 * ((row, column) == place) - 3 / around
+    torch.testing.assert_close(seen, expected, rtol=0, atol=EXACT)
+
+
+@torch.no_grad()
+def test_network_that_is_not_told_of_steps_sees_normalized_coefficients_alone():
+    network = trained_like(Qgac(**PAPERS))
+    planes = noise(2, 1, 16, 24)
+    of_luma, of_color = network.filters(told(10, 90))
+    for kind, filters in enumerate((of_luma, of_color)):
+        expected = (coefficients(planes) - network.mean[kind, :, None, None]) / network.deviation[kind, :, None, None]
+        assert torch.equal(network.seen(planes, kind, filters[-1]), expected)
+
+
+EXTREMES = pytest.mark.parametrize("quality", [1, 10, 50, 90, 100])
+
+
+@EXTREMES
+@torch.no_grad()
+def test_unit_is_no_larger_than_a_step_or_the_deviation(small, quality):
+    """Of chroma, whose coefficients of several steps meet on luma's blocks, no larger than the mean of the low ones."""
+    tables = told(quality, 50)
+    for kind, filters in enumerate(small.filters(tables)):
+        steps, units = filters[-1]
+        assert units.shape == steps.shape == (2, 64, 1)
+        assert torch.equal(steps[..., 0], tables[:, kind].flatten(1))
+        if kind:
+            steps = tables[:, 1, :4, :4].mean((1, 2)).view(2, 1, 1).expand(2, 64, 1)
+        least = torch.minimum(steps, small.deviation[kind, :, None])
+        assert torch.equal(units, least)
+        assert (units > 0).all()
+
+
+@torch.no_grad()
+def test_unit_of_flat_tables_is_the_step_until_the_deviation_is_less(small):
+    for step in (1, 12, 255):
+        for kind, filters in enumerate(small.filters(torch.full((1, 2, 8, 8), float(step)))):
+            assert torch.equal(filters[-1][1][0, :, 0], small.deviation[kind].clamp(max=step))
+
+
+@torch.no_grad()
+def test_unit_where_steps_do_not_count_is_the_deviation():
+    network = trained_like(Qgac(**PAPERS))
+    for kind, filters in enumerate(network.filters(told(1, 100))):
+        assert torch.equal(filters[-1][1][..., 0], network.deviation[kind].expand(2, 64))
+
+
+@EXTREMES
+@pytest.mark.parametrize("widths", [SMALL, PAPERS], ids=["in steps", "paper's"])
+@torch.no_grad()
+def test_what_is_added_is_counted_in_units(widths, quality):
+    """A network that says 1 of every coefficient."""
+    network, planes, tables = trained_like(Qgac(**widths)), noise(2, 3, 16, 32), told(quality, 30)
+    for parameter in (*network.luma.leave.parameters(), *network.color.unblock.parameters()):
+        parameter.zero_()
+    network.luma.leave.bias.fill_(1)
+    network.color.unblock.bias.bias.fill_(1)
+    change = network(planes, tables) - planes
+    for plane, kind in enumerate((0, 1, 1)):
+        expected = network.filters(tables)[kind][-1][1][..., None].expand(2, 64, 2, 4)
+        torch.testing.assert_close(coefficients(change[:, plane : plane + 1]), expected, rtol=0, atol=0.01)
+
+
+@torch.no_grad()
+def test_known_statistics_are_a_change_of_units():
+    """Of every frequency of luma by itself; of chroma as one, which is halved on the way. Steps would change, too."""
+    small = trained_like(Qgac(**SMALL | {"steps": 0})).double()
     random = torch.Generator().manual_seed(6)
     mean = 20 * torch.randn(2, 64, generator=random, dtype=torch.float64)
     deviation = 0.5 + torch.rand(2, 64, generator=random, dtype=torch.float64)

@@ -15,7 +15,7 @@ from jpegfilter.engines.network import EngineOptions
 from jpegfilter.errors import OutputError
 from jpegfilter.jpeg.decode import Region
 from jpegfilter.pipeline import optimization
-from jpegfilter.pipeline.optimization import Follow
+from jpegfilter.pipeline.following import Follow
 from jpegfilter.pipeline.restoration import RestoreOptions
 from jpegfilter.pipeline.restorer import Restorer
 

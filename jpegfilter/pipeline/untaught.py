@@ -1,0 +1,94 @@
+"""One picture at a time: a network that knows no other picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jpegfilter.engines.contract import Engine
+from jpegfilter.engines.effort import Effort
+from jpegfilter.engines.network import EngineOptions, open_network
+from jpegfilter.errors import UsageError
+from jpegfilter.jpeg.types import Floats, Table
+from jpegfilter.pipeline.following import Watch
+
+if TYPE_CHECKING:
+    from jpegfilter.engines.untrained import UntrainedNetwork
+
+
+class _SoFar:
+    """An engine that shows what another has done so far, tile by tile in the same order; then, tiles as they were."""
+
+    doubt: Floats | None = None
+
+    def __init__(self, engine: UntrainedNetwork, current: Floats) -> None:
+        self.halo, self.multiple, self.description = engine.halo, engine.multiple, engine.description
+        self._left = [*engine.done, current]
+
+    def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
+        """Return the next of what there is."""
+        return self._left.pop(0) if self._left else planes
+
+
+class Untaught:
+    """Makes an engine for each picture that fits a network of its own to it. Threads may share it.
+
+    Args:
+        model: the shipped model whose colors may be expected.
+        device: a device as `EngineOptions` names it.
+        threads: torch's threads on the CPU; None leaves them as they are.
+        effort: what is fitted, and what that may cost.
+
+    Raises:
+        UsageError: torch is not installed, or there is no such network.
+        DeviceError: the device does not work.
+    """
+
+    beforehand = False
+    """Whether the fit comes before the picture is restored, and is not itself that."""
+
+    def __init__(self, model: str, device: str, threads: int | None, effort: Effort) -> None:
+        assert effort.untrained is not None
+        try:
+            from jpegfilter.engines import devices_of_torch
+        except ImportError as error:
+            raise UsageError("torch", f"no {error.name}", "pip install 'jpegfilter[optimize]'") from error
+        self.effort = effort
+        self._device = devices_of_torch.device(device, threads)
+        wanted = effort.untrained.colors == "model"
+        self._model = open_network(EngineOptions(model, device, threads)) if wanted else None
+
+    def engine(self, sampling: str, *, tiles: int = 1, watch: Watch | None = None) -> UntrainedNetwork:
+        """Return an engine for one picture.
+
+        Args:
+            sampling: the picture's subsampling.
+            tiles: how often it will be asked.
+            watch: who follows.
+
+        Raises:
+            UsageError: the loss needs intervals that cannot be told of such a file.
+        """
+        from jpegfilter.engines.untrained import UntrainedNetwork
+
+        watch = watch or Watch()
+        shown = time.monotonic()
+
+        def note(share: float, current: Floats) -> bool:
+            nonlocal shown
+            if watch.progress:
+                watch.progress(share)
+            every, halted = watch.follow.preview_seconds, watch.follow.halted
+            if watch.preview and every and time.monotonic() - shown > every:
+                preview: Engine = _SoFar(made, current)
+                watch.preview(preview)
+                shown = time.monotonic()
+            return not (halted and halted())
+
+        made = UntrainedNetwork(self.effort, self._device, sampling=sampling, tiles=tiles, model=self._model, note=note)
+        return made
+
+    def start(self) -> UntrainedNetwork:
+        """Return an engine for a picture of the usual kind."""
+        return self.engine("4:2:0")
