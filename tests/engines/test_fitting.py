@@ -110,3 +110,11 @@ def test_every_subsampling_is_fitted_to(network, planes, sampling):
 def test_efforts_of_no_use_are_refused(wrong):
     with pytest.raises(UsageError):
         Effort(**wrong)
+
+
+def test_a_fit_that_learnt_nothing_leaves_the_network_as_it_was(network, planes, monkeypatch):
+    """Steps a thousand times too long: the network forgets what it knew."""
+    monkeypatch.setattr(fitting, "RATE", 0.03)
+    twin, steps = fitted(network, [guess_of(planes)], Effort(steps=12))
+    assert steps == 0
+    assert same(twin, network)
