@@ -10,7 +10,7 @@ import click
 
 from export.calibrate import doubt
 from export.reach import reach
-from export.to_onnx import exported, halved
+from export.to_onnx import exported, halved, packed
 from jpegfilter.engines.views import VIEWS
 from jpegfilter.errors import UsageError
 from jpegfilter.training import checkpoint, data
@@ -65,7 +65,7 @@ def main(source: Path, name: str, images: Path, trained_on: str, views: int, sco
     state = checkpoint.load(source)
     path = directory() / f"{name}.onnx"
     made = exported(state)
-    network, content, half = made.network, made.content, halved(made.content)
+    network, content, half, filters = made.network, packed(made.content), halved(made.content), packed(made.filters)
     digest = hashlib.sha256(content).hexdigest()
     for other in map(find, names()):  # two models may share a file and differ in how it is used
         if other.sha256 == digest and other.name != name:
@@ -90,9 +90,9 @@ def main(source: Path, name: str, images: Path, trained_on: str, views: int, sco
         views=views,
         scores=_scores(scores),
         half=hashlib.sha256(half).hexdigest(),
-        filters=hashlib.sha256(made.filters).hexdigest() if made.filters else "",
+        filters=hashlib.sha256(filters).hexdigest() if filters else "",
     )
-    for kind, written in (("whole", content), ("half", half), ("filters", made.filters)):
+    for kind, written in (("whole", content), ("half", half), ("filters", filters)):
         if written:
             path.with_name(card.files[kind][0]).write_bytes(written)
     path.with_name(f"{name}.json").write_text(card.to_json(), encoding="utf-8")

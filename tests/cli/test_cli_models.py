@@ -31,7 +31,8 @@ def test_the_list_names_every_model_and_the_default(cli, lines):
 def test_the_list_says_size_and_cost(cli):
     for name in weights.names():
         card = weights.find(name)
-        size = (weights.directory() / card.file).stat().st_size / 1e6
+        used = [name for kind, (name, _) in card.files.items() if kind != "half"]
+        size = sum((weights.directory() / name).stat().st_size for name in used) / 1e6
         line = f"  {size:.2f} MB, {card.parameters} parameters, {card.macs} multiply-adds a pixel, {card.speed}\n"
         assert line in cli("models").stdout
 

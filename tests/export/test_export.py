@@ -322,9 +322,9 @@ def test_luma_is_restored_the_same_with_one_cell_of_chroma(split, split_sessions
 
 
 @torch.no_grad()
-def test_shipped_function_of_filters_is_the_averages(split, parted):
+def test_shipped_function_of_filters_is_the_averages_rounded_to_float16(split, parted):
     average = build("qgac", parted.recipe.widths)
-    average.load_state_dict(parted.average)
+    average.load_state_dict({name: weight.half().float() for name, weight in parted.average.items()})
     assert torch.equal(split.network(planes(2, 16, 32), steps(2)), average(planes(2, 16, 32), steps(2)))
 
 
@@ -475,3 +475,19 @@ def test_halo_that_is_measured_is_enough_and_less_is_not(told, large):
 def test_halo_is_the_farthest_where_no_picture_can_tell(told, photos):
     network = to_onnx.network_of(told)
     assert reached(network, photos) == network.halo
+
+
+def test_packed_files_are_smaller_and_give_the_very_same(split, split_sessions):
+    """The weights of networks with filters are rounded when they are exported: float16 holds them."""
+    whole, making = split_sessions
+    content, filters = to_onnx.packed(split.content), to_onnx.packed(split.filters)
+    assert len(content) < 0.9 * len(split.content)
+    assert len(filters) < 0.9 * len(split.filters)
+    given = planes(1, 64, 96)
+    expected = restored(whole, made_of(making, steps(1)), given)
+    assert np.array_equal(restored(on_cpu(content), made_of(on_cpu(filters), steps(1)), given), expected)
+
+
+def test_weights_that_float16_would_round_stay_as_they_are(written):
+    content = written[1].read_bytes()
+    assert len(to_onnx.packed(content)) == len(content)

@@ -45,7 +45,8 @@ def test_the_file_in_half_has_its_hash_too_and_half_the_size(name):
     content = weights.onnx_bytes(card, "half")
     assert hashlib.sha256(content).hexdigest() == card.half
     assert content == (weights.directory() / card.files["half"][0]).read_bytes()
-    assert len(content) < 0.6 * len(weights.onnx_bytes(card))
+    packed = 1.01 if card.filters else 0.6  # whose whole file holds weights in float16, too
+    assert len(content) < packed * len(weights.onnx_bytes(card))
 
 
 @EVERY
@@ -93,6 +94,14 @@ def test_the_network_reads_and_gives_what_its_card_says(name):
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     inputs = {i.name: (i.type, len(i.shape), i.shape[1]) for i in session.get_inputs()}
     card = weights.find(name)
+    if card.filters:  # planes come apart, and what a file of its own makes of the tables
+        making = onnxruntime.InferenceSession(
+            weights.onnx_bytes(card, "filters"), options, providers=["CPUExecutionProvider"]
+        )
+        assert {i.name: i.shape for i in making.get_inputs()} == {"tables": [1, 2, 8, 8]}
+        assert set(inputs) == {"luma", "chroma"} | {output.name for output in making.get_outputs()}
+        assert len(session.get_outputs()) == 2
+        return
     assert set(inputs) == set(card.inputs)
     assert inputs["planes"] == ("tensor(float)", 4, 3)
     if "tables" in card.inputs:
