@@ -57,10 +57,13 @@ class Intervals:
     step: Tensor
     cell: tuple[int, int]
 
-    def departure(self, plane: Tensor) -> Tensor:
-        """Return how far each coefficient of a plane at the luma's resolution lies outside its interval, signed."""
-        found = _coefficients(functional.avg_pool2d(plane, self.cell)) - self.middle
-        return found - torch.clamp(found, -self.step / 2, self.step / 2)
+    def error(self, plane: Tensor) -> Tensor:
+        """Return how far coefficients of a plane at the luma's resolution lie from their intervals' middles, signed."""
+        return _coefficients(functional.avg_pool2d(plane, self.cell)) - self.middle
+
+    def outside(self, error: Tensor) -> Tensor:
+        """Return how far coefficients lie outside their intervals, of how far they lie from the middles."""
+        return error - torch.clamp(error, -self.step / 2, self.step / 2)
 
 
 def stated(planes: Tensor, tables: Tensor, *, sampling: str) -> list[Intervals]:
@@ -99,7 +102,9 @@ def hidden(intervals: list[Intervals], *, share: float, seed: int) -> list[Tenso
     return [mask & (torch.rand(mask.shape, generator=chance) < share).to(mask.device) for mask in told]
 
 
-def distance(intervals: list[Intervals], planes: Tensor, hide: list[Tensor] | None = None) -> Tensor:
+def distance(
+    intervals: list[Intervals], planes: Tensor, hide: list[Tensor] | None = None, *, pull: float = 0.0
+) -> Tensor:
     """Return the mean squared distance of planes `(1, C, H, W)` from the intervals, per sample of a component's own.
 
     The transform is orthonormal: inside the intervals it is 0, and far outside the mean squared error.
@@ -108,10 +113,14 @@ def distance(intervals: list[Intervals], planes: Tensor, hide: list[Tensor] | No
         intervals: of each component.
         planes: level-shifted, at the luma's resolution.
         hide: coefficients that do not count.
+        pull: share of the squared distance from the middles that counts besides.
     """
     total = planes.new_zeros(())
     for index, component in enumerate(intervals):
-        squares = component.departure(planes[:, index : index + 1]).square()
+        error = component.error(planes[:, index : index + 1])
+        squares = component.outside(error).square()
+        if pull:
+            squares = squares + pull * error.square()
         if hide is not None:
             squares = squares.masked_fill(hide[index], 0.0)
         total = total + squares.mean()
@@ -122,8 +131,7 @@ def judged(intervals: list[Intervals], planes: Tensor, hide: list[Tensor]) -> Te
     """Return the mean squared error of hidden coefficients, from the middles of their intervals, in squared steps."""
     total, count = planes.new_zeros(()), 0
     for index, component in enumerate(intervals):
-        found = _coefficients(functional.avg_pool2d(planes[:, index : index + 1], component.cell))
-        errors = ((found - component.middle) / component.step)[hide[index]]
+        errors = (component.error(planes[:, index : index + 1]) / component.step)[hide[index]]
         total, count = total + errors.square().sum(), count + errors.numel()
     return total / max(1, count)
 

@@ -34,6 +34,9 @@ _NOISE = 0.1
 """Largest number in the input, where that is noise (Deep Image Prior)."""
 _PROBE = 1e-3
 """Length of the step along which SURE measures a divergence, for samples in 0..1."""
+PULL = 0.2
+"""Share of the pull of a mean squared error that is felt inside the intervals, too: at low quality they are so wide
+that a network fills them with noise otherwise (docs/optimize.md)."""
 WINDOW = 0.02
 """Weight of the newest result in the sliding window that is the picture."""
 HIDDEN = 0.05
@@ -100,7 +103,7 @@ class Problem:
         """Return the part of the loss that holds a result against the file."""
         if self.choice.fit == "interval":
             hide = self.hidden if self.choice.rule == "held-out" else None
-            return intervals.distance(self.stated, _planes(result), hide) / 255**2
+            return intervals.distance(self.stated, _planes(result), hide, pull=PULL) / 255**2
         squares = (result - self.shown).square().mean()
         if self.choice.fit == "mse":
             return squares

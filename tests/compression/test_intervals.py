@@ -77,7 +77,14 @@ def test_distance_is_0_inside_and_the_squared_error_far_outside(clean):
     (luma, *_), around = told, told[0].step[0, 0].item() / 2
     expected = ((8000.0 - around) ** 2 / 64 + sum((8000 - c.step[0, 0].item() / 2) ** 2 / 64 for c in told[1:])) / 3
     assert intervals.distance(told, far).item() == pytest.approx(expected, rel=1e-9)
-    assert luma.departure(far[:, :1])[:, 1:].abs().max() < 1e-6
+    assert luma.outside(luma.error(far[:, :1]))[:, 1:].abs().max() < 1e-6
+
+
+def test_pull_adds_a_share_of_the_squared_error(clean):
+    shown, told = stated(clean, "4:4:4")
+    moved = shown.planes.double() + 0.25  # a block's mean by 2, inside its interval
+    assert intervals.distance(told, moved) < 1e-9
+    assert intervals.distance(told, moved, pull=0.5).item() == pytest.approx(0.5 * 0.25**2)
 
 
 def test_distance_has_the_gradient_that_a_descent_needs(clean):
