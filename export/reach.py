@@ -28,8 +28,8 @@ def _middle(planes: Tensor, side: int) -> Tensor:
 def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -> int:
     """Return the smallest halo that changes no sample of a tile by more than `TOLERANCE`, and one multiple more.
 
-    Where no picture is large enough to tell, that is `farthest`. Pictures that hold a tile with half of that around it
-    are: dense blocks in a row reach far by construction, and see next to nothing from there.
+    Where no picture is large enough to tell, that is `farthest`. Pictures that hold a tile with three eighths of that
+    around it are: dense blocks in a row reach far by construction, and see next to nothing from there.
 
     Args:
         network: as exported.
@@ -38,7 +38,7 @@ def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -
         multiple: what halos are multiples of.
     """
     crops = [central_crop(image, largest=_TILE + 2 * farthest + 31) for image in photos.images]
-    crops = [rgb for rgb in crops if rgb.shape[-1] >= _TILE + farthest]
+    crops = [rgb for rgb in crops if rgb.shape[-1] >= _TILE + farthest * 3 // 4]
     needed = multiple if crops else farthest
     for rgb in crops[:_PICTURES]:
         room = (rgb.shape[-1] - _TILE) // 2

@@ -50,7 +50,7 @@ class RunOptions:
     device: str = "cpu"
     seconds: float | None = None
     save_every: float = 180.0
-    validate_every: int = 10000
+    validate_every: int = 2500
     log_every: int = 500
     compiled: bool = False
 
