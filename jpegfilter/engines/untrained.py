@@ -159,9 +159,13 @@ def descend(told: Problem, *, steps: int, seed: int) -> Iterator[Tensor]:
     with _INITIAL, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = hourglass(choice.network, skips=choice.skips).to(shown.device)
+    for parameter in network.parameters():
+        if parameter.dim() == shown.dim():  # a convolution's, for which this layout is a third quicker on processors
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     given = shown
     if (choice.input or ("jpeg" if choice.fit == "sure" else "noise")) == "noise":
         given = (torch.rand(shown.shape, generator=chance) * _NOISE).to(shown.device)
+    given = given.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     for _ in range(steps):
         result = network(given)

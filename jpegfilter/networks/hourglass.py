@@ -54,7 +54,9 @@ class _Convolution(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, side: int, *, stride: int = 1) -> None:
         super().__init__(
-            nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, padding_mode="reflect"),
+            nn.Conv2d(
+                inputs, outputs, side, stride=stride, padding=side // 2, padding_mode="reflect" if side > 1 else "zeros"
+            ),
             nn.BatchNorm2d(outputs),
             nn.LeakyReLU(_SLOPE),
         )
