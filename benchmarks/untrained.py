@@ -5,9 +5,10 @@
 
 FOLDER holds clean pictures; `--crop` takes the middle of each. Each is compressed by Pillow, 4:2:0, and a network of
 every size is fitted to it with every loss. The CSV has a line for each fit; what is in it already is not done again.
-The table has means over the pictures: PSNR and MS-SSIM of the plain JPEG, of the sliding window at its best (what the
-report has, and what nobody knows without the clean picture), where each rule would have stopped and what that costs
-(its regret), and the published figures. `--plot` draws the first picture's PSNR over the steps, with matplotlib.
+The table has means over the pictures: PSNR and MS-SSIM of the plain JPEG; of the sliding window at its best, as the
+report has it, chosen with the clean picture; the same kept inside the file's intervals, as the program writes it; where
+each rule would have stopped that, and what it costs (its regret); and the published figures. `--plot` draws the first
+picture's PSNR, inside its intervals, over the steps, with matplotlib.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from jpegfilter.codec import read
 from jpegfilter.codec.clean import compress, decode, pictures, read_rgb
 from jpegfilter.engines import untrained
 from jpegfilter.engines.effort import Untrained
+from jpegfilter.jpeg import bounds, color
 from jpegfilter.jpeg import decode as planes_of
 from jpegfilter.jpeg.decode import Region
+from jpegfilter.jpeg.image import JpegImage
 from jpegfilter.metrics import METRICS
 
 RULES = ("held-out", "variance")
 FIELDS = (
-    "picture", "network", "loss", "quality", "plain", "plain ms-ssim", "best", "best ms-ssim", "best step", "last",
-    *(f"{rule}{what}" for rule in RULES for what in ("", " step")), "seconds",
+    "picture", "network", "loss", "quality", "plain", "plain ms-ssim", "best", "best ms-ssim", "best step", "kept",
+    "last", *(f"{rule}{what}" for rule in RULES for what in ("", " step")), "seconds",
 )  # fmt: skip
 EVERY = 20
 PUBLISHED = {
@@ -71,6 +74,14 @@ def pixels(rgb: torch.Tensor) -> np.ndarray:
     return (rgb[0] * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
+def kept(rgb: torch.Tensor, image: JpegImage) -> np.ndarray:
+    """Return 8-bit pixels of the nearest picture inside a file's intervals; of whole MCUs."""
+    planes = color.ycbcr_from_rgb(rgb[0].float().cpu().numpy() * np.float32(255) - np.float32(color.CENTRE))
+    inside = [bounds.project(plane, part) for plane, part in zip(planes, image.components, strict=True)]
+    found = color.rgb_from_ycbcr(np.stack(inside)) + color.CENTRE
+    return np.clip(np.rint(found), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
 def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, device: str) -> tuple[list, list]:
     """Return a line of the CSV from "plain" on, and the PSNR of the sliding window every 20 steps."""
     content = compress(clean, quality=quality)
@@ -90,6 +101,7 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
     }
     over: set[str] = set()
     curve, best = [], (0.0, 0.0, 0)
+    score = METRICS["psnr"]
     for step, result in enumerate(untrained.descend(told, steps=steps, seed=0), 1):
         for rule, judge in judges.items():
             if rule not in over and judge.add(result):
@@ -98,30 +110,30 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
         if window is None:
             break
         if step % EVERY == 0:
+            curve.append(score(kept(window, image), clean))
             seen = pixels(window)
-            curve.append(METRICS["psnr"](seen, clean))
-            if curve[-1] > best[0]:
-                best = (curve[-1], METRICS["ms-ssim"](seen, clean), step)
-    stops = [x for judge in judges.values() for x in (METRICS["psnr"](pixels(judge.picture), clean), judge.chosen)]
+            if score(seen, clean) > best[0]:
+                best = (score(seen, clean), METRICS["ms-ssim"](seen, clean), step)
+    stops = [x for judge in judges.values() for x in (score(kept(judge.picture, image), clean), judge.chosen)]
     plains = [METRICS[name](plain, clean) for name in ("psnr", "ms-ssim")]
-    return [*plains, *best, curve[-1], *stops, time.perf_counter() - start], curve
+    return [*plains, *best, max(curve), curve[-1], *stops, time.perf_counter() - start], curve
 
 
 def table(rows: list[dict[str, str]]) -> None:
     """Print means over the pictures."""
-    print("| network | q | loss | pictures | JPEG | at its best | held-out stop | regret | variance stop | regret "
-          "| worst of held-out over JPEG | s | report |")  # fmt: skip
-    print("|---|" + "---|" * 12)
+    print("| network | q | loss | pictures | JPEG | at its best | inside the intervals | held-out stop | regret "
+          "| variance stop | regret | worst of held-out over JPEG | s | report |")  # fmt: skip
+    print("|---|" + "---|" * 13)
     for key in dict.fromkeys((row["network"], int(row["quality"]), row["loss"]) for row in rows):
         network, quality, loss = key
         mine = [row for row in rows if (row["network"], int(row["quality"]), row["loss"]) == key]
         of = {name: np.array([float(row[name]) for row in mine]) for name in FIELDS[4:]}
-        best = np.maximum(of["best"], np.maximum(of["held-out"], of["variance"]))
+        best = np.maximum(of["kept"], np.maximum(of["held-out"], of["variance"]))
         mean = {name: values.mean() for name, values in of.items()}
         report = PUBLISHED.get((network, quality), {}).get(loss.removesuffix("-10").removesuffix("-100"))
         print(
             f"| {network} | {quality} | {loss} | {len(mine)} | {mean['plain']:.2f} / {mean['plain ms-ssim']:.3f} "
-            f"| {mean['best']:.2f} / {mean['best ms-ssim']:.3f} | {mean['held-out']:.2f} "
+            f"| {mean['best']:.2f} / {mean['best ms-ssim']:.3f} | {mean['kept']:.2f} | {mean['held-out']:.2f} "
             f"| {(best - of['held-out']).mean():.2f} | {mean['variance']:.2f} | {(best - of['variance']).mean():.2f} "
             f"| {(of['held-out'] - of['plain']).min():+.2f} | {mean['seconds']:.0f} "
             f"| {f'{report[0]:.2f} / {report[1]:.3f}' if report else ''} |"
