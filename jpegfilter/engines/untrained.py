@@ -237,7 +237,7 @@ class UntrainedNetwork:
     """An engine (see `contract.Engine`) that fits a network of its own to each tile it is given.
 
     Args:
-        effort: what is fitted, and what that may cost for all tiles together.
+        effort: what is fitted, and what each fit may cost.
         device: where.
         sampling: the picture's subsampling.
         tiles: how many there will be.

@@ -42,11 +42,13 @@ def sampling_of(image: JpegImage) -> str:
     return found if found in sampling.FACTORS else "4:2:0"
 
 
-def _layout(image: JpegImage) -> str:
-    """Return a file's subsampling, or in words why two tables and a subsampling do not say all of it."""
+def _layout(image: JpegImage, told: Told) -> str:
+    """Return a file's subsampling, or in words why what the network is told does not say where intervals lie."""
     luma, *chroma = image.components
     if image.model is ColorModel.GRAY:
         return "gray"
+    if not told.from_file:
+        return "an earlier compression's, of unknown subsampling"
     if not image.model.is_luma_chroma:
         return str(image.model.value)
     if (luma.down, luma.across) != (1, 1) or not np.array_equal(chroma[0].table, chroma[1].table):
@@ -153,7 +155,7 @@ def for_jpeg(
 
     if isinstance(optimizer, Untaught):
         count = len(cut(optimizer.start())) * (1 + image.model.has_black)
-        return optimizer.engine(_layout(image), tiles=count, watch=watch)
+        return optimizer.engine(_layout(image, told), tiles=count, watch=watch)
 
     def guess(engine: Engine) -> list[Floats]:
         tiles = cut(engine)
@@ -170,7 +172,11 @@ def for_jpeg(
 def for_pixels(
     optimizer: Optimizer | Untaught, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None
 ) -> Engine:
-    """Return an engine for pixels `(H, W, C)` with a JPEG past. Nobody knows its subsampling: the usual is assumed."""
+    """Return an engine for pixels `(H, W, C)` with a JPEG past. Nobody knows its subsampling: the usual is assumed.
+
+    Raises:
+        UsageError: an untrained network's loss is about intervals, for which assuming will not do.
+    """
     height, width, channels = pixels.shape
     layout = "gray" if channels == 1 else "4:2:0"
 
@@ -181,7 +187,8 @@ def for_pixels(
         return [tiling.within(tile, height=height, width=width) for tile in tiles]
 
     if isinstance(optimizer, Untaught):
-        return optimizer.engine(layout, tiles=len(cut(optimizer.start())), watch=watch)
+        known = "gray" if channels == 1 else "a picture without its file"
+        return optimizer.engine(known, tiles=len(cut(optimizer.start())), watch=watch)
 
     def guess(engine: Engine) -> list[Floats]:
         plain = dataclasses.replace(options, strength=1.0, grain=0.0)

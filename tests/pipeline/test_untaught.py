@@ -42,10 +42,18 @@ def test_a_file_whose_intervals_are_not_told_wants_another_loss(kind, jpegs):
     assert fitting(loss="mse").restore(jpegs[kind]).size
 
 
+def test_gray_pixels_with_a_past_have_intervals(jpegs):
+    with Image.open(jpegs["gray"]) as image:
+        decoded = np.asarray(image)
+    assert fitting().restore(decoded).size == decoded.shape[::-1]
+
+
 def test_pixels_with_a_past_are_fitted_to(jpegs):
     with Image.open(jpegs["4:2:0"]) as image:
         decoded = np.asarray(image.convert("RGB"))
-    restored = fitting().restore(decoded)
+    with pytest.raises(UsageError, match="another loss"):  # where chroma's blocks lie, pixels do not tell
+        fitting().restore(decoded)
+    restored = fitting(loss="mse").restore(decoded)
     assert restored.size == decoded.shape[1::-1]
     assert not np.array_equal(pixels(restored), decoded)
 
