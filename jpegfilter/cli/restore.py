@@ -19,7 +19,7 @@ from jpegfilter.cli.progress import Bar, no_bar
 from jpegfilter.codec.read import MAX_PIXELS, as_file
 from jpegfilter.codec.write import FORMATS, WriteOptions
 from jpegfilter.engines import devices
-from jpegfilter.engines.effort import INPUTS, LOSSES, STOPS, Effort, Untrained
+from jpegfilter.engines.effort import INPUTS, LOSSES, NETWORKS, STOPS, Effort, Untrained
 from jpegfilter.engines.network import EngineOptions
 from jpegfilter.errors import InputError, JpegFilterError, UsageError
 from jpegfilter.pipeline import batch
@@ -220,7 +220,7 @@ def _end_fits_early(halt: threading.Event, voice: Voice) -> None:
 @click.option("--optimize", is_flag=True, help="Fit the network to each picture first: better, and slow; needs torch.")
 @click.option(
     "--untrained",
-    type=click.Choice(["low", "medium", "high"]),
+    type=click.Choice(NETWORKS),
     help="Fit a network of this size that chance makes, not the shipped one; see docs/optimize.md.",
 )
 @click.option(

@@ -17,6 +17,7 @@ TEN_LOSSES = _REPORTS + tuple(
 """The report's: alone, or `weight` times beside a divergence of colors, of the result from what is expected ("p") or of
 what is expected from the result ("q")."""
 LOSSES = (*TEN_LOSSES, "interval", *(f"kl-{toward}-interval-{weight}" for toward in "pq" for weight in (10, 100)))
+NETWORKS = ("low", "medium", "high")
 STOPS = ("held-out", "variance", "none")
 INPUTS = ("noise", "jpeg")
 COLORS = ("normal", "model")
@@ -32,7 +33,7 @@ class Untrained:
     """A network that has seen nothing but the picture (see `engines.untrained`).
 
     Attributes:
-        network: "low", "medium" or "high".
+        network: a name from `NETWORKS`.
         loss: a name from `LOSSES`.
         skips: whether the network has skip connections.
         input: "noise", or "jpeg", the decoded file itself; None as the report has it: the file for SURE, else noise.
@@ -54,6 +55,7 @@ class Untrained:
     channels: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
+        _one_of("a size of untrained network", NETWORKS, self.network)
         _one_of("a loss", LOSSES, self.loss)
         _one_of("colors to expect", COLORS, self.colors)
         if self.input is not None:

@@ -74,11 +74,6 @@ class Variance:
         return self.lowest.add(self._variance if self._steps > _FULL else float("inf"), share=1.0)
 
 
-def plateau(*, patience: int, warm_up: int) -> Lowest:
-    """Return what watches a number, such as the error of coefficients that were kept from the fit."""
-    return Lowest(patience, warm_up)
-
-
 def mean(held: Tensor | None, result: Tensor, *, share: float) -> Tensor:
     """Return the exponentially weighted mean of results: the "sliding window" of Deep Image Prior."""
     return result.clone() if held is None else torch.lerp(held, result, share)

@@ -53,8 +53,8 @@ _HALO = 16
 _INITIAL = threading.Lock()
 """Held while chance makes a network: layers draw from the one source that all threads share."""
 
-Note = Callable[[float, Floats], bool]
-"""Told the share of a fit that is done, and the planes so far; returns whether to go on."""
+Note = Callable[[float, Callable[[], Floats]], bool]
+"""Told the share of a fit that is done, and how to have the planes so far; returns whether to go on."""
 
 
 def _rgb(planes: Tensor) -> Tensor:
@@ -201,8 +201,9 @@ class Judge:
         self.step += 1
         rule = self.rule
         if rule == "none":
-            better = True
-        elif rule == "variance":
+            self.chosen = self.step
+            return False
+        if rule == "variance":
             better = self._variance.add(result)
         else:
             if self.step % _CHECKED:
@@ -243,6 +244,7 @@ class UntrainedNetwork:
         tiles: how many there will be.
         model: the shipped model, where its colors are expected.
         note: told the share of all that is done; False ends what runs, and makes what follows short.
+        keep: hold what was restored, tile by tile, in `done`, for those who show it meanwhile.
     """
 
     doubt: Floats | None = None
@@ -256,13 +258,10 @@ class UntrainedNetwork:
         tiles: int = 1,
         model: Engine | None = None,
         note: Note | None = None,
+        keep: bool = False,
     ) -> None:
         assert effort.untrained is not None
         self.effort, self.choice, self.device = effort, effort.untrained, device
-        if self.choice.network not in SIZES:
-            raise UsageError(
-                "a size of untrained network", repr(self.choice.network), f"choose among: {', '.join(SIZES)}"
-            )
         if sampling not in (*FACTORS, "gray"):
             if "interval" in self.choice.loss or self.choice.rule == "held-out":
                 raise UsageError("intervals of Y, Cb and Cr", sampling, "choose another loss for this file: mse")
@@ -270,6 +269,7 @@ class UntrainedNetwork:
         self.multiple, self.halo = SIZES[self.choice.network].multiple, _HALO
         self.sampling, self.tiles, self.model, self.note = sampling, tiles, model, note
         self.description = f"torch on {device}, untrained"
+        self.keep, self.finished = keep, 0
         self.done: list[Floats] = []
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
@@ -286,10 +286,14 @@ class UntrainedNetwork:
         )
 
         def note(share: float, rgb: Tensor) -> bool:
-            return self.note is None or self.note((len(self.done) + share) / self.tiles, _floats(rgb)[: len(planes)])
+            done = (self.finished + share) / self.tiles
+            return self.note is None or self.note(done, lambda: _floats(rgb)[: len(planes)])
 
-        self.done.append(_floats(fit(told, self.effort, note))[: len(planes)])
-        return self.done[-1]
+        restored = _floats(fit(told, self.effort, note))[: len(planes)]
+        self.finished += 1
+        if self.keep:
+            self.done.append(restored)
+        return restored
 
 
 def _floats(rgb: Tensor) -> Floats:

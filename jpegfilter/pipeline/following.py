@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,3 +41,27 @@ class Watch:
     follow: Follow = Follow()
     progress: Progress | None = None
     preview: Callable[[Engine], None] | None = None
+
+    @property
+    def shows(self) -> bool:
+        """Whether there are previews."""
+        return self.preview is not None and self.follow.preview_seconds is not None
+
+    def noting(self) -> Callable[[float, Callable[[], Engine]], bool]:
+        """Return what is told, after each step of a fit, the share that is done and how to have the engine so far.
+
+        It reports, shows and returns whether to go on.
+        """
+        shown = time.monotonic()
+
+        def note(share: float, engine: Callable[[], Engine]) -> bool:
+            nonlocal shown
+            if self.progress:
+                self.progress(share)
+            every, halted = self.follow.preview_seconds, self.follow.halted
+            if self.preview and every and time.monotonic() - shown > every:
+                self.preview(engine())
+                shown = time.monotonic()
+            return not (halted and halted())
+
+        return note

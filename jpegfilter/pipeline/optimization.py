@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -122,19 +121,11 @@ class Optimizer:
         """
         from jpegfilter.engines import fitting
 
-        watch = watch or Watch()
+        tell = (watch or Watch()).noting()
         engine = self.start()
-        shown = time.monotonic()
 
         def note(share: float) -> bool:
-            nonlocal shown
-            if watch.progress:
-                watch.progress(share)
-            every, halted = watch.follow.preview_seconds, watch.follow.halted
-            if watch.preview and every and time.monotonic() - shown > every:
-                watch.preview(engine)
-                shown = time.monotonic()
-            return not (halted and halted())
+            return tell(share, lambda: engine)
 
         fitting.fit(engine.network, guess(engine), told.tables, sampling=sampling, effort=self.effort, note=note)
         return engine

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jpegfilter.engines.contract import Engine
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
@@ -73,20 +71,14 @@ class Untaught:
         from jpegfilter.engines.untrained import UntrainedNetwork
 
         watch = watch or Watch()
-        shown = time.monotonic()
+        tell = watch.noting()
 
-        def note(share: float, current: Floats) -> bool:
-            nonlocal shown
-            if watch.progress:
-                watch.progress(share)
-            every, halted = watch.follow.preview_seconds, watch.follow.halted
-            if watch.preview and every and time.monotonic() - shown > every:
-                preview: Engine = _SoFar(made, current)
-                watch.preview(preview)
-                shown = time.monotonic()
-            return not (halted and halted())
+        def note(share: float, current: Callable[[], Floats]) -> bool:
+            return tell(share, lambda: _SoFar(made, current()))
 
-        made = UntrainedNetwork(self.effort, self._device, sampling=sampling, tiles=tiles, model=self._model, note=note)
+        made = UntrainedNetwork(
+            self.effort, self._device, sampling=sampling, tiles=tiles, model=self._model, note=note, keep=watch.shows
+        )
         return made
 
     def start(self) -> UntrainedNetwork:

@@ -28,6 +28,8 @@ from jpegfilter.training.validation import validate
 LOG = logging.getLogger(__name__)
 _CONVOLUTION = 4
 """Dimensions of a convolution's weight."""
+_EPSILON = 1e-12
+"""Adam's: gradients deep inside QGAC are of the size of the usual 1e-8, which would hold their steps back."""
 _AHEAD = 4
 """Batches drawn ahead of the network by a thread, so that it never waits for data."""
 
@@ -82,7 +84,9 @@ def _optimizers(recipe: Recipe, names: dict[str, nn.Parameter], matrices: Sequen
     inner = matrices if recipe.optimizer == "muon" else ()
     rest = [parameter for name, parameter in names.items() if name not in inner]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Adam([{"params": rest, "factor": 1.0}], betas=(recipe.beta1, recipe.beta2), eps=1e-12, fused=True)
+        torch.optim.Adam(
+            [{"params": rest, "factor": 1.0}], betas=(recipe.beta1, recipe.beta2), eps=_EPSILON, fused=True
+        )
     ]
     if inner:
         group = {"params": [names[name] for name in inner], "factor": recipe.matrix_rate}

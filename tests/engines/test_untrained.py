@@ -186,7 +186,7 @@ def test_time_ends_a_fit_with_what_there_is(planes):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"loss": "l2"}, {"stop": "never"}, {"input": "clean"}, {"colors": "red"}, {"regions": 0},
+    [{"network": "huge"}, {"loss": "l2"}, {"stop": "never"}, {"input": "clean"}, {"colors": "red"}, {"regions": 0},
      {"channels": (0.0, 0.0, 0.0)}, {"loss": "sure", "input": "noise"}],
     ids=str,
 )  # fmt: skip

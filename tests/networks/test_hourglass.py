@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from jpegfilter.engines.effort import NETWORKS  # noqa: E402
 from jpegfilter.errors import UsageError  # noqa: E402
 from jpegfilter.networks.hourglass import SIZES, hourglass  # noqa: E402
 
@@ -57,3 +58,8 @@ def test_upsampling_is_nearest_above_and_linear_below():
 def test_unknown_size_is_refused():
     with pytest.raises(UsageError, match="low, medium, high"):
         hourglass("huge")
+
+
+def test_options_name_every_size():
+    """They load no torch, and so have a list of their own."""
+    assert tuple(SIZES) == NETWORKS
