@@ -55,6 +55,7 @@ def _check_device(name: str) -> None:
 @click.option(
     "--compile/--no-compile", "compiled", default=True, show_default=True, help="Let torch compile the network."
 )
+@click.option("--from", "shipped", metavar="MODEL", help="Begin with the weights of a model that ships.")
 @click.option("--patches", type=click.IntRange(1), help="Scale the recipe's phases to so many patches in all.")
 def train(
     recipe: str,
@@ -64,6 +65,7 @@ def train(
     threads: int | None,
     minutes: float | None,
     compiled: bool,
+    shipped: str | None,
     patches: int | None,
 ) -> None:
     """Train the network of RECIPE, a TOML file or the name of one that ships."""
@@ -74,6 +76,7 @@ def train(
 
     from jpegfilter.training import checkpoint, data, loop, origin
     from jpegfilter.training import recipe as recipes
+    from jpegfilter.weights import find
 
     _check_device(device)
     try:
@@ -90,5 +93,10 @@ def train(
     options = loop.RunOptions(out, device=device, seconds=minutes * 60 if minutes else None, compiled=compiled)
     photos = data.load(folder, chosen, held_out=False)
     held_out = data.load(folder, chosen, held_out=True)
-    run = loop.Run(chosen, options=options, origin=origin.describe(photos.manifest), state=state)
+    made_by = origin.describe(photos.manifest)
+    if shipped and not state:
+        state = checkpoint.beginning(find(shipped), chosen)
+    if state and checkpoint.BEGAN in state.origin:
+        made_by[checkpoint.BEGAN] = state.origin[checkpoint.BEGAN]
+    run = loop.Run(chosen, options=options, origin=made_by, state=state)
     loop.train(photos, held_out, run)

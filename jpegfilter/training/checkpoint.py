@@ -11,8 +11,10 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from jpegfilter.engines import torch_network
 from jpegfilter.errors import OutputError, UsageError, WeightsError
 from jpegfilter.training.recipe import Recipe, from_dict
+from jpegfilter.weights import Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,24 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         partial.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise OutputError(f"to write the checkpoint {path}", str(error), "choose another place") from error
+
+
+BEGAN = "began as"
+"""Where a run's origin says with which shipped weights it began."""
+
+
+def beginning(card: Card, recipe: Recipe) -> Checkpoint:
+    """Return a run that begins at a shipped network's weights, so that training goes on where it ended for that one.
+
+    Raises:
+        UsageError: the recipe trains another network, or one that cannot be had in torch.
+        WeightsError: the file is not what its card says.
+    """
+    network = torch_network.network(card)
+    if (recipe.network, recipe.widths) != (card.recipe["network"], card.recipe["widths"]):
+        raise UsageError(f"a recipe for the network of {card.name}", recipe.network, "give it the same widths")
+    weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    return Checkpoint(0, weights, weights, {}, recipe, {BEGAN: f"{card.name} {card.sha256}"})
 
 
 def load(path: Path) -> Checkpoint:

@@ -157,10 +157,13 @@ def _name(shares: dict[str, float], random: np.random.Generator) -> str:
 def _other(luma: NDArray[np.float64], chroma: NDArray[np.float64], random: np.random.Generator) -> None:
     """Make one patch's tables, `(64,)`, those of no IJG quality: flatter or steeper, or luma's for chroma too."""
     tilt, stronger = random.uniform(-1.2, 0.5), random.uniform(-0.4, 0.4)
+    contrast = random.uniform(0, 1.2)  # at 0 all frequencies have the same step
     chroma *= np.exp(stronger)
     for table in (luma, chroma):
+        mean = np.log(table).mean()
+        steps = mean + contrast * (np.log(table) - mean) + tilt * (_DISTANCE - 0.25)
         noise = random.normal(0, random.uniform(0, 0.15), 64)
-        np.clip(np.rint(table * np.exp(tilt * (_DISTANCE - 0.25) + noise)), 1, 255, out=table)
+        np.clip(np.rint(np.exp(steps + noise)), 1, 255, out=table)
     if random.random() < 0.3:
         chroma[:] = luma
 
