@@ -12,7 +12,7 @@ from jpegfilter.codec import read
 from jpegfilter.codec.read import as_file
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
-from jpegfilter.jpeg import decode, tables
+from jpegfilter.jpeg import color, decode, tables
 from jpegfilter.pipeline import tiling
 from jpegfilter.pipeline.restoration import RestoreOptions, restore_jpeg, restore_pixels, restore_region
 from jpegfilter.pipeline.told import Told, of_jpeg
@@ -194,6 +194,22 @@ def test_an_engine_that_does_nothing_gives_the_plain_decode(kind, jpegs, recorde
     # Without subsampling, the decode's coefficients lie in the middle of their intervals: nothing to project.
     image = image_of(jpegs[kind])
     assert np.abs(whole(image, recorder()) - decode.planes(image, decode.whole(image))).max() < TILED
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("quality", [99, 100])
+def test_samples_are_whole_where_the_file_states_them(quality, subsampling, photo, encode, network):
+    with as_file(encode(photo, quality, subsampling=subsampling)) as path:
+        planes = whole(image_of(path), network)
+    stated = quality == 100 and subsampling == 0
+    assert (np.mean(planes == np.rint(planes)) == 1) == stated
+
+
+def test_whole_samples_are_those_that_were_compressed(photo, encode, network):
+    with as_file(encode(photo, 100, subsampling=0)) as path:
+        planes = whole(image_of(path), network)[:, : photo.shape[0], : photo.shape[1]]
+    samples = np.rint(color.ycbcr_from_rgb(color.from_pixels(photo)))
+    assert np.mean(planes == samples) > 0.85
 
 
 # Doubt.
