@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jpegfilter.compression.blocks import coefficients
 from jpegfilter.compression.libjpeg import Step, compress
 from jpegfilter.compression.planes import clean_planes
 from jpegfilter.engines import views
-from jpegfilter.jpeg import bounds, dct, tables
+from jpegfilter.jpeg import bounds, tables
 from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.networks import inputs_of
 from jpegfilter.training.data import Photos
@@ -27,9 +28,7 @@ _CANDIDATES = np.concatenate(([0.0], np.geomspace(0.02, 40, 48))).astype(np.floa
 
 def _coefficients(plane: Tensor, cell: int) -> Tensor:
     """Return the coefficients `(64, blocks)` of a plane `(H, W)` averaged over square cells."""
-    small = functional.avg_pool2d(plane[None, None], cell)
-    kernel = torch.as_tensor(dct.KERNEL, dtype=torch.float32)
-    return torch.einsum("fs,shw->fhw", kernel, functional.pixel_unshuffle(small, dct.BLOCK)[0]).flatten(1)
+    return coefficients(functional.avg_pool2d(plane[None, None], cell))[0].flatten(1)
 
 
 def _errors(estimate: Tensor, truth: Tensor, table: Tensor) -> Tensor:

@@ -12,35 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jpegfilter.jpeg.dct import BLOCK, KERNEL
+from jpegfilter.compression.blocks import coefficients, undone
+from jpegfilter.jpeg.dct import BLOCK
 from jpegfilter.jpeg.sampling import FACTORS
-
-_KERNEL = torch.from_numpy(KERNEL).view(BLOCK * BLOCK, 1, BLOCK, BLOCK)
-
-
-def _coefficients(plane: Tensor) -> Tensor:
-    """Return `(1, 64, h, w)`, channel `8 v + u`, of a plane `(1, 1, H, W)` of whole blocks."""
-    return functional.conv2d(plane, _KERNEL.to(plane), stride=BLOCK)
-
-
-def _undone(plane: Tensor, factor: int) -> Tensor:
-    """Return a plane `(1, 1, H, W)` at `H / factor`: what linear interpolation of the rows was made of, exactly.
-
-    Between the centres of two cells, interpolated samples lie on a line: two of them tell where it meets a centre.
-    """
-    if factor == 1:
-        return plane
-    cells: Tensor = plane.reshape(*plane.shape[:2], -1, factor, plane.shape[3])
-    if factor == 2:  # a line's two samples lie in two cells; beyond the border the outermost is held
-        before = torch.cat((cells[:, :, :1, 0], cells[:, :, :-1, 1]), 2)
-        after = torch.cat((cells[:, :, 1:, 0], cells[:, :, -1:, 1]), 2)
-        return (3 * cells.sum(3) - before - after) / 4
-    return (3 * (cells[:, :, :, 1] + cells[:, :, :, 2]) - cells[:, :, :, 0] - cells[:, :, :, 3]) / 4
-
-
-def samples(plane: Tensor, *, down: int, across: int) -> Tensor:
-    """Return the samples `(1, 1, H / down, W / across)` of which `jpeg.sampling.upsample` made the plane."""
-    return _undone(_undone(plane, down).mT, across).mT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +33,7 @@ class Intervals:
 
     def error(self, plane: Tensor) -> Tensor:
         """Return how far coefficients of a plane at the luma's resolution lie from their intervals' middles, signed."""
-        return _coefficients(functional.avg_pool2d(plane, self.cell)) - self.middle
+        return coefficients(functional.avg_pool2d(plane, self.cell)) - self.middle
 
     def outside(self, error: Tensor) -> Tensor:
         """Return how far coefficients lie outside their intervals, of how far they lie from the middles."""
@@ -79,7 +53,7 @@ def stated(planes: Tensor, tables: Tensor, *, sampling: str) -> list[Intervals]:
     for index in range(planes.shape[1]):
         cell = FACTORS[sampling] if index and sampling != "gray" else (1, 1)
         step = tables[int(index > 0)].to(planes).reshape(1, -1, 1, 1)
-        middle = _coefficients(samples(planes[:, index : index + 1], down=cell[0], across=cell[1]))
+        middle = coefficients(undone(planes[:, index : index + 1], down=cell[0], across=cell[1]))
         found.append(Intervals((middle / step).round() * step, step, cell))
     return found
 

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from jpegfilter.jpeg.dct import BLOCK, KERNEL
+from jpegfilter.compression.blocks import coefficients, samples, undone
+from jpegfilter.jpeg.dct import BLOCK
 from jpegfilter.networks.convolution import Convolution
 from jpegfilter.networks.rrdb import Rrdb, join
 
@@ -38,39 +39,10 @@ _FUSED = 4
 """Channels of a frequency between the two convolutions that fuse three results (the paper, 3.3)."""
 _HALF = 2
 """What chroma is halved by."""
-_KERNEL = torch.from_numpy(KERNEL).view(FREQUENCIES, 1, BLOCK, BLOCK)
-"""The transform as filters."""
-_HALVING = torch.tensor((-0.25, 0.75, 0.75, -0.25), dtype=torch.float64)
-"""Undoes linear interpolation by 2: the two neighbours of each side, extended to the centre between them."""
 _LOW = 4
 """Frequencies in a row of halved chroma that luma's blocks hold."""
 _PART = 0.1
 """Share of a fresh filter that depends on the table."""
-
-
-def coefficients(planes: Tensor) -> Tensor:
-    """Return the DCT coefficients `(N, 64, H / 8, W / 8)`, channel `8 v + u`, of planes `(N, 1, H, W)`.
-
-    In the planes' own precision: 16 bits would err by more than a step of the file.
-    """
-    with torch.autocast(planes.device.type, enabled=False):
-        return functional.conv2d(planes, _KERNEL.to(planes), stride=BLOCK)
-
-
-def samples(blocks: Tensor) -> Tensor:
-    """Undo `coefficients`."""
-    with torch.autocast(blocks.device.type, enabled=False):
-        return functional.conv_transpose2d(blocks, _KERNEL.to(blocks), stride=BLOCK)
-
-
-def halved(planes: Tensor) -> Tensor:
-    """Return planes `(N, 1, H, W)` at half their size: what `jpeg.sampling.upsample` by 2 has made of the result."""
-    row = _HALVING.to(planes)
-    padded = torch.cat((planes[..., :1], planes, planes[..., -1:]), 3)
-    padded = torch.cat((padded[..., :1, :], padded, padded[..., -1:, :]), 2)
-    with torch.autocast(planes.device.type, enabled=False):
-        tall = functional.conv2d(padded, row.view(1, 1, 4, 1), stride=(_HALF, 1))
-        return functional.conv2d(tall, row.view(1, 1, 1, 4), stride=(1, _HALF))
 
 
 class ConvolutionalFilterManifold(nn.Module):
@@ -412,7 +384,7 @@ class Qgac(nn.Module):
             steps: luma's units.
         """
         *made, units = filters
-        small, large = self.seen(halved(chroma), 1, units), self.seen(chroma, 1, units)
+        small, large = self.seen(undone(chroma, down=_HALF, across=_HALF), 1, units), self.seen(chroma, 1, units)
         change = self.color(small, large, self.seen(luma, 0, steps), made).float()
         return chroma + samples(change * units[1][..., None])
 

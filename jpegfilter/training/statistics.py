@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from jpegfilter.networks.qgac import coefficients, halved
+from jpegfilter.compression.blocks import coefficients, undone
 from jpegfilter.training.data import Photos, draw
 from jpegfilter.training.degradation import degrade
 from jpegfilter.training.recipe import Recipe
@@ -26,7 +26,7 @@ def statistics(photos: Photos, recipe: Recipe, *, device: torch.device) -> tuple
     for step in range(BATCHES):
         batch = draw(photos, recipe, step=step)
         planes = degrade(batch.rgb.to(device), batch.last, batch.past, patch=recipe.patch).planes
-        for kind, plane in enumerate((planes[:, :1], halved(planes[:, 1:].flatten(0, 1)[:, None]))):
+        for kind, plane in enumerate((planes[:, :1], undone(planes[:, 1:].flatten(0, 1)[:, None], down=2, across=2))):
             found = coefficients(plane).double().cpu()
             sums[kind] += torch.stack((found.sum((0, 2, 3)), found.square().sum((0, 2, 3))))
             counts[kind] += found.numel() // 64

@@ -9,11 +9,12 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from jpegfilter.compression.blocks import coefficients, samples, undone  # noqa: E402
 from jpegfilter.errors import UsageError  # noqa: E402
-from jpegfilter.jpeg import dct, sampling  # noqa: E402
+from jpegfilter.jpeg import dct  # noqa: E402
 from jpegfilter.jpeg import tables as ijg  # noqa: E402
 from jpegfilter.networks import Qgac, build, qgac  # noqa: E402
-from jpegfilter.networks.qgac import PAPER, ConvolutionalFilterManifold, coefficients, halved, samples  # noqa: E402
+from jpegfilter.networks.qgac import PAPER, ConvolutionalFilterManifold  # noqa: E402
 
 SMALL = {
     "manifold": 12, "rank": 2, "channels": 6, "growth": 3, "unblocked": 2, "frequency": 3, "frequency_growth": 2,
@@ -65,58 +66,6 @@ def network(request):
 def small():
     """A small network whose every weight matters."""
     return trained_like(Qgac(**SMALL))
-
-
-# Planes, coefficients, and chroma at half its size.
-
-
-def test_coefficients_are_the_transforms():
-    planes = noise(3, 1, 16, 40, dtype=torch.float64)
-    for plane, found in zip(planes[:, 0], coefficients(planes), strict=True):
-        expected = dct.forward(plane.numpy()).reshape(2, 5, 64)
-        np.testing.assert_allclose(found.permute(1, 2, 0), expected, rtol=0, atol=EXACT)
-
-
-def test_samples_undo_coefficients():
-    planes = noise(3, 1, 16, 40, dtype=torch.float64)
-    torch.testing.assert_close(samples(coefficients(planes)), planes, rtol=0, atol=EXACT)
-
-
-def test_transforms_are_not_computed_in_16_bits():
-    planes = noise(2, 1, 16, 24)
-    expected = coefficients(planes), samples(coefficients(planes)), halved(planes)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = coefficients(planes), samples(coefficients(planes)), halved(planes)
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32
-        assert torch.equal(one, other)
-
-
-SIDES = pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (2, 2), (6, 5)], ids=str)
-
-
-def whole(*shape):
-    """Whole numbers, of which means by quarters, and by quarters of those, are exact in float32."""
-    return torch.randint(-128, 128, shape, generator=torch.Generator().manual_seed(3)).float()
-
-
-@SIDES
-def test_halving_undoes_the_pipelines_interpolation(shape):
-    """At the edges, too."""
-    plane = whole(*shape)
-    large = sampling.upsample(plane.numpy(), down=2, across=2)
-    assert torch.equal(halved(torch.from_numpy(large)[None, None])[0, 0], plane)
-
-
-@SIDES
-def test_halving_undoes_the_degradations_interpolation(shape):
-    planes = whole(3, 1, *shape)
-    large = functional.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
-    assert torch.equal(halved(large), planes)
-
-
-def test_halving_leaves_flat_planes_flat():
-    assert (halved(torch.full((2, 1, 6, 4), 77.0)) == 77).all()
 
 
 # The paper's function, as the paper lays it out.
@@ -352,7 +301,7 @@ def test_network_is_the_papers(papers):
     luma = planes[:, :1] + back(luma_net(papers.luma, seen(planes[:, :1], 0), code), 0)
     expected = [luma]
     for chroma in (planes[:, 1:2], planes[:, 2:]):
-        change = color_net(papers.color, seen(halved(chroma), 1), seen(luma, 0), chroma_code, code)
+        change = color_net(papers.color, seen(undone(chroma, down=2, across=2), 1), seen(luma, 0), chroma_code, code)
         expected.append(chroma + back(change, 1))
     found = papers(planes, tables)
     torch.testing.assert_close(found, torch.cat(expected, 1), rtol=0, atol=rounding(found))
