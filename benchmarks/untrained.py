@@ -75,9 +75,13 @@ def pixels(rgb: torch.Tensor) -> np.ndarray:
 
 
 def kept(rgb: torch.Tensor, image: JpegImage) -> np.ndarray:
-    """Return 8-bit pixels of the nearest picture inside a file's intervals; of whole MCUs."""
+    """Return 8-bit pixels of a result inside a file's intervals, followed as far as it is trusted; of whole MCUs."""
     planes = color.ycbcr_from_rgb(rgb[0].float().cpu().numpy() * np.float32(255) - np.float32(color.CENTRE))
-    inside = [bounds.project(plane, part) for plane, part in zip(planes, image.components, strict=True)]
+    luma, chroma = untrained.doubt([image.components[index].table for index in (0, 1)])
+    inside = [
+        bounds.project(plane, part, doubt=doubt)
+        for plane, part, doubt in zip(planes, image.components, (luma, chroma, chroma), strict=True)
+    ]
     found = color.rgb_from_ycbcr(np.stack(inside)) + color.CENTRE
     return np.clip(np.rint(found), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 

@@ -47,6 +47,9 @@ _PATIENCE = 0.25
 """Share of all steps without a better result after which a fit ends."""
 _WARM_UP = 0.05
 """Share of all steps that no rule judges: what comes first is nothing at all."""
+_DOUBT = 3.0
+"""Standard deviation of a result's error, in 8-bit steps, where the finest step of the table is 1; it grows with the
+root of that (docs/optimize.md)."""
 _HALO = 16
 """Samples that tiles share at the least: beyond, a network of such depth sees everything, but learns each tile anew."""
 
@@ -234,6 +237,11 @@ def fit(told: Problem, effort: Effort, note: Callable[[float, Tensor], bool]) ->
     return judge.picture
 
 
+def doubt(tables: Sequence[Table]) -> Floats:
+    """Return how far the results of fits err in each coefficient of luma and chroma, `(2, 8, 8)`, in 8-bit steps."""
+    return np.stack([np.full(table.shape, _DOUBT * np.sqrt(table.min()), np.float32) for table in tables])
+
+
 class UntrainedNetwork:
     """An engine (see `contract.Engine`) that fits a network of its own to each tile it is given.
 
@@ -246,8 +254,6 @@ class UntrainedNetwork:
         note: told the share of all that is done; False ends what runs, and makes what follows short.
         keep: hold what was restored, tile by tile, in `done`, for those who show it meanwhile.
     """
-
-    doubt: Floats | None = None
 
     def __init__(
         self,
@@ -270,10 +276,12 @@ class UntrainedNetwork:
         self.sampling, self.tiles, self.model, self.note = sampling, tiles, model, note
         self.description = f"torch on {device}, untrained"
         self.keep, self.finished = keep, 0
+        self.doubt: Floats | None = None
         self.done: list[Floats] = []
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
         """Return the restored planes; see `contract.Engine.restore`."""
+        self.doubt = doubt(tables)
         whole = color.with_chroma(planes)
         modelled = self.model.restore(whole, tables) if self.model is not None else None
         told = problem(

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class _SoFar:
     """An engine that shows what another has done so far, tile by tile in the same order; then, tiles as they were."""
 
-    doubt: Floats | None = None
-
     def __init__(self, engine: UntrainedNetwork, current: Floats) -> None:
+        self.doubt = engine.doubt
         self.halo, self.multiple, self.description = engine.halo, engine.multiple, engine.description
         self._left = [*engine.done, current]
 

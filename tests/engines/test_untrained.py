@@ -119,6 +119,17 @@ def test_a_models_colors_may_be_expected(planes):
     assert seen
 
 
+def test_a_result_is_doubted_as_the_tables_have_it(planes):
+    made = engine()
+    assert made.doubt is None
+    restore(made, planes)
+    luma, chroma = made.doubt
+    assert luma.shape == chroma.shape == (8, 8)
+    assert np.ptp(luma) == np.ptp(chroma) == 0
+    fine, coarse = (untrained.doubt([table, table])[0, 0, 0] for table in (np.full((8, 8), 4), np.full((8, 8), 36)))
+    assert coarse == pytest.approx(3 * fine)
+
+
 def test_same_seed_same_picture(planes):
     first, again, other = (restore(engine(seed), planes) for seed in (1, 1, 2))
     assert np.array_equal(first, again)

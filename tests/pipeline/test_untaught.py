@@ -35,6 +35,17 @@ def test_result_lies_inside_the_files_intervals(kind, jpegs):
     assert 0 < np.abs(pixels(restored) - pixels(plain)).mean() < 12
 
 
+def test_a_short_fit_gains_because_it_is_followed_with_doubt(photo, encode, decibels):
+    content = encode(photo, 20)
+    effort = Effort(60, untrained=Untrained("low"))
+    doubted, trusted = (
+        decibels(Restorer(ENGINE, RestoreOptions(doubt=doubt), effort=effort).restore(content), photo)
+        for doubt in (True, False)
+    )
+    plain = decibels(Image.open(io.BytesIO(content)), photo)
+    assert trusted < plain < doubted
+
+
 @pytest.mark.parametrize("kind", ["1x3", "RGB", "CMYK"])
 def test_a_file_whose_intervals_are_not_told_wants_another_loss(kind, jpegs):
     with pytest.raises(UsageError, match="another loss"):
