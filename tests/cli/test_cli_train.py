@@ -10,6 +10,9 @@ from PIL import Image
 pytest.importorskip("torch", reason="torch is missing: training is NOT tested")
 safetensors = pytest.importorskip("safetensors", reason="safetensors is missing: training is NOT tested")
 
+from jpegfilter.engines import torch_network  # noqa: E402
+from jpegfilter.weights import find  # noqa: E402
+
 RECIPE = """
 network = "fast-arcnn"
 widths = { width = 4, shrunk = 4, narrow = 4 }
@@ -83,6 +86,41 @@ def test_a_run_at_its_end_stays_there(train):
     again, same = read("run.safetensors")
     assert (text, again["step"]) == (again, 2)
     assert all(np.array_equal(tensor, same[name]) for name, tensor in tensors.items())
+
+
+FURTHER = """
+network = "table-unet"
+widths = { fine = 16, middle = 32, coarse = 64, fine_blocks = 1, middle_blocks = 1, coarse_blocks = 3 }
+patch = 32
+batch = 2
+validation_share = 0.5
+phases = [{ rate = 1e-9, patches = 4 }]
+
+[samplings]
+"4:2:0" = 1.0
+"""
+
+
+def test_training_goes_on_from_a_model_that_ships(train):
+    Path("further.toml").write_text(FURTHER)
+    assert train("--from", "fast", *MINUTES, recipe="further.toml").exit_code == 0
+    assert train("--from", "fast", recipe="further.toml").exit_code == 0
+    text, tensors = read("run.safetensors")
+    assert text["step"] == 2
+    assert text["origin"]["began as"] == f"fast {find('fast').sha256}"
+    shipped = dict(torch_network.network(find("fast")).named_parameters())
+    for name, parameter in shipped.items():
+        assert np.allclose(tensors[f"average/{name}"], parameter.detach().numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["default", "fast-arcnn", "absent"])
+def test_a_model_that_is_not_the_recipes_is_no_beginning(name, train, lines):
+    Path("further.toml").write_text(FURTHER)
+    result = train("--from", name, recipe="further.toml")
+    (line,) = lines(result.stderr)
+    assert line.startswith("jpegfilter: wanted ")
+    assert result.exit_code
+    assert not Path("run.safetensors").exists()
 
 
 BAD = {

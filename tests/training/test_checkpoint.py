@@ -2,15 +2,21 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
-from jpegfilter.errors import WeightsError  # noqa: E402
+from jpegfilter import weights  # noqa: E402
+from jpegfilter.engines import torch_network  # noqa: E402
+from jpegfilter.errors import UsageError, WeightsError  # noqa: E402
 from jpegfilter.training import checkpoint  # noqa: E402
+from jpegfilter.training import recipe as recipes  # noqa: E402
 from jpegfilter.training.checkpoint import Checkpoint  # noqa: E402
+
+SHIPPED = Path(recipes.__file__).parent / "recipes"
 
 
 @pytest.fixture
@@ -110,3 +116,19 @@ def test_tensors_of_unknown_groups_are_a_weights_error(state, tmp_path):
     safetensors_torch.save_file({"bias": torch.zeros(4)}, path, metadata={"jpegfilter": json.dumps(text)})
     with pytest.raises(WeightsError):
         checkpoint.load(path)
+
+
+@pytest.mark.parametrize("name", ["fast", "default"])
+def test_a_run_may_begin_with_shipped_weights(name):
+    card = weights.find(name)
+    begun = checkpoint.beginning(card, recipes.load(SHIPPED / f"{name}-further.toml"))
+    assert (begun.step, begun.moments, begun.origin) == (0, {}, {checkpoint.BEGAN: f"{name} {card.sha256}"})
+    expected = dict(torch_network.network(card).named_parameters())
+    assert equal(begun.weights, expected)
+    assert equal(begun.average, expected)
+
+
+@pytest.mark.parametrize(("name", "trained"), [("fast", "default"), ("default", "fast"), ("qgac", "qgac")])
+def test_a_recipe_for_another_network_cannot_begin_with_it(name, trained):
+    with pytest.raises(UsageError):
+        checkpoint.beginning(weights.find(name), recipes.load(SHIPPED / f"{trained}.toml"))
