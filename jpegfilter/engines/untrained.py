@@ -7,6 +7,7 @@ Without Ground Truth", whose losses and networks these are. The intervals as wha
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,8 @@ _WARM_UP = 0.05
 _DOUBT = 3.0
 """Standard deviation of a result's error, in 8-bit steps, where the finest step of the table is 1; it grows with the
 root of that (docs/optimize.md)."""
+_LEAST = 1e-3
+"""Seconds that a fit has where no time is left: for its first step."""
 _HALO = 16
 """Samples that tiles share at the least: beyond, a network of such depth sees everything, but learns each tile anew."""
 
@@ -277,7 +280,17 @@ class UntrainedNetwork:
         self.description = f"torch on {device}, untrained"
         self.keep, self.finished = keep, 0
         self.doubt: Floats | None = None
+        self._end: float | None = None
         self.done: list[Floats] = []
+
+    def _share(self) -> Effort:
+        """Return what the next tile's fit may cost: of the time that is left, as much as each that follows."""
+        if self.effort.seconds is None:
+            return self.effort
+        now = time.monotonic()
+        self._end = self._end or now + self.effort.seconds
+        left = max(_LEAST, (self._end - now) / max(1, self.tiles - self.finished))
+        return dataclasses.replace(self.effort, seconds=left)
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
         """Return the restored planes; see `contract.Engine.restore`."""
@@ -297,7 +310,7 @@ class UntrainedNetwork:
             done = (self.finished + share) / self.tiles
             return self.note is None or self.note(done, lambda: _floats(rgb)[: len(planes)])
 
-        restored = _floats(fit(told, self.effort, note))[: len(planes)]
+        restored = _floats(fit(told, self._share(), note))[: len(planes)]
         self.finished += 1
         if self.keep:
             self.done.append(restored)

@@ -1,6 +1,7 @@
 """A network that knows one picture: all losses, intervals, rules to stop by, and the engine's contract."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -193,6 +194,17 @@ def test_time_ends_a_fit_with_what_there_is(planes):
     effort = Effort(10**6, seconds=0.3, untrained=Untrained("low"))
     result = UntrainedNetwork(effort, CPU, sampling="4:2:0").restore(planes[0].numpy(), TOLD)
     assert np.isfinite(result).all()
+
+
+def test_time_is_the_whole_pictures_and_not_each_tiles(planes):
+    made = UntrainedNetwork(Effort(10**6, seconds=2, untrained=Untrained("low")), CPU, sampling="4:2:0", tiles=4)
+    start = time.monotonic()
+    spent = []
+    for _ in range(4):
+        restore(made, planes)
+        spent.append(time.monotonic() - start)
+    assert spent[0] < 1.5  # not all of it
+    assert spent[-1] < 5
 
 
 @pytest.mark.parametrize(
