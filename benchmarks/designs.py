@@ -164,9 +164,9 @@ DESIGNS = {
     "more blocks at 1/8": Design(widths={"fine": 32, "middle": 64, "coarse": 192, "coarse_blocks": 5}),
     "wide at half resolution": Design(widths={"fine": 64, "middle": 64, "coarse": 128}),
     "half as wide": Design(widths={"fine": 24, "middle": 48, "coarse": 96}),
-    "fast": Design(widths={"fine": 16, "middle": 32, "coarse": 64}),
-    "fast, fine twice as wide": Design(widths={"fine": 32, "middle": 32, "coarse": 64}),
-    "fast, the rest wider": Design(widths={"fine": 16, "middle": 48, "coarse": 96}),
+    "16, 32, 64 (`fast` before)": Design(widths={"fine": 16, "middle": 32, "coarse": 64}),
+    "32, 32, 64 (`fast`)": Design(widths={"fine": 32, "middle": 32, "coarse": 64}),
+    "16, 48, 96": Design(widths={"fine": 16, "middle": 48, "coarse": 96}),
     "wider": Design(widths={"fine": 64, "middle": 128, "coarse": 256}),
 }
 

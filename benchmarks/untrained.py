@@ -6,9 +6,9 @@
 FOLDER holds clean pictures; `--crop` takes the middle of each. Each is compressed by Pillow, 4:2:0, and a network of
 every size is fitted to it with every loss. The CSV has a line for each fit; what is in it already is not done again.
 The table has means over the pictures: PSNR and MS-SSIM of the plain JPEG; of the sliding window at its best, as the
-report has it, chosen with the clean picture; the same kept inside the file's intervals, as the program writes it; where
+report has it, chosen with the clean picture; the same as the program writes it, followed as far as it is trusted; where
 each rule would have stopped that, and what it costs (its regret); and the published figures. `--plot` draws the first
-picture's PSNR, inside its intervals, over the steps, with matplotlib.
+picture's PSNR, as the program writes it, over the steps, with matplotlib.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
 
 def table(rows: list[dict[str, str]]) -> None:
     """Print means over the pictures."""
-    print("| network | q | loss | pictures | JPEG | at its best | inside the intervals | held-out stop | regret "
+    print("| network | q | loss | pictures | JPEG | at its best | as written | held-out stop | regret "
           "| variance stop | regret | worst of held-out over JPEG | s | report |")  # fmt: skip
     print("|---|" + "---|" * 13)
     for key in dict.fromkeys((row["network"], int(row["quality"]), row["loss"]) for row in rows):
