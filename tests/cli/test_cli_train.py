@@ -90,7 +90,6 @@ def test_a_run_at_its_end_stays_there(train):
 
 FURTHER = """
 network = "table-unet"
-widths = { fine = 16, middle = 32, coarse = 64, fine_blocks = 1, middle_blocks = 1, coarse_blocks = 3 }
 patch = 32
 batch = 2
 validation_share = 0.5
@@ -98,7 +97,9 @@ phases = [{ rate = 1e-9, patches = 4 }]
 
 [samplings]
 "4:2:0" = 1.0
-"""
+
+[widths]
+""" + "\n".join(f"{name} = {width}" for name, width in find("fast").recipe["widths"].items())
 
 
 def test_training_goes_on_from_a_model_that_ships(train):
