@@ -31,12 +31,15 @@ from jpegfilter.jpeg import decode as planes_of
 from jpegfilter.jpeg.decode import Region
 from jpegfilter.jpeg.image import JpegImage
 from jpegfilter.metrics import METRICS
+from jpegfilter.pipeline import components
 
 RULES = ("held-out", "variance")
 FIELDS = (
-    "picture", "network", "loss", "quality", "plain", "plain ms-ssim", "best", "best ms-ssim", "best step", "kept",
-    "last", *(f"{rule}{what}" for rule in RULES for what in ("", " step")), "seconds",
+    "picture", "network", "loss", "quality", "crop", "steps", "plain", "plain ms-ssim", "best", "best ms-ssim",
+    "best step", "kept", "last", *(f"{rule}{what}" for rule in RULES for what in ("", " step")), "seconds",
 )  # fmt: skip
+_KEY = 6
+"""Fields that say which fit a line is of."""
 EVERY = 20
 PUBLISHED = {
     ("high", 10): {"plain": (26.67, 0.894), "mse": (27.20, 0.911), "sure": (26.84, 0.899), "kl-p-mse": (27.20, 0.914),
@@ -82,8 +85,7 @@ def kept(rgb: torch.Tensor, image: JpegImage) -> np.ndarray:
         bounds.project(plane, part, doubt=doubt)
         for plane, part, doubt in zip(planes, image.components, (luma, chroma, chroma), strict=True)
     ]
-    found = color.rgb_from_ycbcr(np.stack(inside)) + color.CENTRE
-    return np.clip(np.rint(found), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return color.to_pixels(components.to_output(np.stack(inside), image))
 
 
 def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, device: str) -> tuple[list, list]:
@@ -116,8 +118,9 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
         if step % EVERY == 0:
             curve.append(score(kept(window, image), clean))
             seen = pixels(window)
-            if score(seen, clean) > best[0]:
-                best = (score(seen, clean), METRICS["ms-ssim"](seen, clean), step)
+            found = score(seen, clean)
+            if found > best[0]:
+                best = (found, METRICS["ms-ssim"](seen, clean), step)
     stops = [x for judge in judges.values() for x in (score(kept(judge.picture, image), clean), judge.chosen)]
     plains = [METRICS[name](plain, clean) for name in ("psnr", "ms-ssim")]
     return [*plains, *best, max(curve), curve[-1], *stops, time.perf_counter() - start], curve
@@ -131,7 +134,7 @@ def table(rows: list[dict[str, str]]) -> None:
     for key in dict.fromkeys((row["network"], int(row["quality"]), row["loss"]) for row in rows):
         network, quality, loss = key
         mine = [row for row in rows if (row["network"], int(row["quality"]), row["loss"]) == key]
-        of = {name: np.array([float(row[name]) for row in mine]) for name in FIELDS[4:]}
+        of = {name: np.array([float(row[name]) for row in mine]) for name in FIELDS[_KEY:]}
         best = np.maximum(of["kept"], np.maximum(of["held-out"], of["variance"]))
         mean = {name: values.mean() for name, values in of.items()}
         report = PUBLISHED.get((network, quality), {}).get(loss.removesuffix("-10").removesuffix("-100"))
@@ -182,7 +185,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     rows = list(csv.DictReader(options.out.open())) if options.out.exists() else []
-    done = {tuple(row[name] for name in FIELDS[:4]) for row in rows}
+    done = {tuple(row[name] for name in FIELDS[:_KEY]) for row in rows}
     curves: dict[str, list] = {}
     with options.out.open("a", newline="") as file:
         writer = csv.writer(file)
@@ -192,15 +195,17 @@ def main() -> None:
             for quality in options.qualities.split(","):
                 for network in options.networks.split(","):
                     for loss in options.losses.split(","):
-                        if (path.name, network, loss, quality) in done:
+                        key = (path.name, network, loss, quality, str(options.crop or "whole"), str(options.steps))
+                        if key in done:
                             continue
                         choice = Untrained(network, loss, skips=not options.no_skips, stop="held-out")
                         clean = middle(read_rgb(path), options.crop)
                         line, curve = figures(clean, int(quality), choice, options.steps, options.device)
                         curves.setdefault(f"{network}, {loss}, q{quality}", curve)
-                        writer.writerow((path.name, network, loss, quality, *(f"{value:.4f}" for value in line)))
+                        writer.writerow((*key, *(f"{value:.4f}" for value in line)))
                         file.flush()
-    rows = list(csv.DictReader(options.out.open()))
+    mine = {"crop": str(options.crop or "whole"), "steps": str(options.steps)}
+    rows = [row for row in csv.DictReader(options.out.open()) if row.items() >= mine.items()]
     table(rows)
     if options.plot and curves:
         lines = {f"{r['network']}, {r['loss']}, q{r['quality']}": r for r in reversed(rows)}

@@ -71,11 +71,13 @@ def train(
     """Train the network of RECIPE, a TOML file or the name of one that ships."""
     try:
         import torch
-    except ImportError as error:
-        raise UsageError("torch", "none", "install the extra: pip install 'jpegfilter[train]'") from error
 
-    from jpegfilter.training import checkpoint, data, loop, origin
-    from jpegfilter.training import recipe as recipes
+        from jpegfilter.training import checkpoint, data, loop, origin
+        from jpegfilter.training import recipe as recipes
+    except ImportError as error:
+        raise UsageError(
+            "torch, safetensors and onnx", f"no {error.name}", "install the extra: pip install 'jpegfilter[train]'"
+        ) from error
     from jpegfilter.weights import find
 
     _check_device(device)

@@ -75,7 +75,10 @@ def _states_samples(image: JpegImage) -> bool:
 
 
 def _project(planes: Floats, image: JpegImage, region: Region, doubt: Floats | None) -> Floats:
-    """Return component planes of a region, each projected onto its intervals where it has blocks."""
+    """Return component planes of a region, each projected onto its intervals where it has blocks.
+
+    Rounded after that where the file states its samples.
+    """
     out = planes.copy()
     for index, (plane, component) in enumerate(zip(out, image.components, strict=True)):
         part = decode.cut(component, region)

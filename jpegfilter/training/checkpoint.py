@@ -75,7 +75,9 @@ def beginning(card: Card, recipe: Recipe) -> Checkpoint:
     """
     network = torch_network.network(card)
     if (recipe.network, recipe.widths) != (card.recipe["network"], card.recipe["widths"]):
-        raise UsageError(f"a recipe for the network of {card.name}", recipe.network, "give it the same widths")
+        raise UsageError(
+            f"a recipe for the network of {card.name}", f"{recipe.network}, {recipe.widths}", "take its widths"
+        )
     weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
     return Checkpoint(0, weights, weights, {}, recipe, {BEGAN: f"{card.name} {card.sha256}"})
 

@@ -194,12 +194,17 @@ def _mistakes(recipe: Recipe) -> list[str]:
 def load(path: Path) -> Recipe:
     """Read a recipe from a TOML file; raises `UsageError` where it is not one.
 
-    An entry `base` names another recipe in the same folder, whose entries hold where the file has none of its own.
+    An entry `base` names another recipe in the same folder, whose entries hold where the file has none of its own; that
+    may have a base, too.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        if "base" in values:
-            values = tomllib.loads(path.with_name(f"{values.pop('base')}.toml").read_text(encoding="utf-8")) | values
+        values, names = tomllib.loads(path.read_text(encoding="utf-8")), {path.stem}
+        while "base" in values:
+            name = values.pop("base")
+            if name in names:
+                raise UsageError(f"a training recipe in {path}", f"{name}, based on itself", "name another base")
+            names.add(name)
+            values = tomllib.loads(path.with_name(f"{name}.toml").read_text(encoding="utf-8")) | values
         return from_dict(values)
     except (OSError, ValueError) as error:
         raise UsageError(f"a training recipe in {path}", str(error), "name a TOML file") from error

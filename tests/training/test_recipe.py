@@ -1,5 +1,6 @@
 """Recipes: read, written back, refused, and followed."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -200,3 +201,19 @@ def test_scaling_keeps_the_ends(recipe):
     assert [phase.end for phase in longer.phases] == [0.5, None]
     assert longer.phases[0].at(40) == made.phases[0].at(4)
     assert longer.warm_up == 3
+
+
+def test_a_base_may_have_a_base(tmp_path):
+    whole = SHIPPED[0].with_name("default.toml").read_text()
+    (tmp_path / "lowest.toml").write_text(whole)
+    (tmp_path / "middle.toml").write_text('base = "lowest"\nseed = 41\npatch = 64\n')
+    (tmp_path / "top.toml").write_text('base = "middle"\nseed = 42\n')
+    expected = dataclasses.replace(load(tmp_path / "lowest.toml"), patch=64, seed=42)
+    assert load(tmp_path / "top.toml") == expected
+
+
+def test_a_recipe_based_on_itself_is_refused(tmp_path):
+    (tmp_path / "one.toml").write_text('base = "other"\n')
+    (tmp_path / "other.toml").write_text('base = "one"\n')
+    with pytest.raises(UsageError, match="itself"):
+        load(tmp_path / "one.toml")
