@@ -1,22 +1,21 @@
-"""Draw the gain in PSNR over the plain JPEG from quality 5 to 100, for our models and the published rows.
+"""Draw the gain in PSNR over the plain JPEG by quality, for our models and, of LIVE1, the published rows.
 
-    python benchmarks/curve.py LIVE1 docs/images/gain.png [--models default,fast,fast-arcnn] [--qualities 5,10,...]
+    jpegfilter evaluate live1 --model default --model fast --qualities 5,10,20,30,50,75,90,100 --json scores.json
+    python benchmarks/curve.py docs/images/gain.png scores.json [more.json ...] [--published]
 
-LIVE1 is the folder of its 29 color pictures; any other folder of clean pictures is drawn without the published rows.
-4:2:0, Pillow's encoder, PSNR over RGB. Needs matplotlib.
+Published rows are of LIVE1, 29 color pictures, 4:2:0, PSNR over RGB. Needs matplotlib.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot
 
-from jpegfilter.engines.network import EngineOptions
-from jpegfilter.pipeline.evaluation import PLAIN, evaluate
-from jpegfilter.pipeline.restorer import Restorer
+from jpegfilter.pipeline.evaluation import PLAIN
 
 PUBLISHED = {
     "QGAC": {10: 27.62, 20: 29.88, 30: 31.17, 40: 32.05, 90: 37.75, 95: 37.50, 100: 38.97},
@@ -29,22 +28,21 @@ PUBLISHED = {
 def main() -> None:
     """Draw the curve."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--models", default="default,fast,fast-arcnn")
-    parser.add_argument("--qualities", default="5,10,15,20,30,40,50,60,70,75,80,85,90,95,98,100")
+    parser.add_argument("scores", type=Path, nargs="+")
+    parser.add_argument("--published", action="store_true")
     options = parser.parse_args()
-    qualities = [int(quality) for quality in options.qualities.split(",")]
-    restorers = {name: Restorer(EngineOptions(model=name)) for name in options.models.split(",")}
-    curves: dict[str, dict[int, float]] = {name: {} for name in (PLAIN, *restorers)}
-    for score in evaluate(options.folder, restorers, qualities=qualities, metrics=("psnr",)):
-        curves[score.name][score.quality] = score.figures["psnr"]
+    curves: dict[str, dict[int, float]] = {}
+    for path in options.scores:
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            curves.setdefault(row["name"], {})[row["quality"]] = row["figures"]["psnr"]
     plain = curves.pop(PLAIN)
     mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = pyplot.subplots(figsize=(7.2, 3.8), dpi=120)
     for name, curve in curves.items():
+        qualities = sorted(curve)
         axes.plot(qualities, [curve[quality] - plain[quality] for quality in qualities], label=name, linewidth=1.6)
-    if options.folder.name.lower() == "live1":
+    if options.published:
         for marker, (name, row) in zip("osD", PUBLISHED.items(), strict=True):
             seen = [quality for quality in row if quality in plain]
             gains = [row[quality] - plain[quality] for quality in seen]
@@ -55,7 +53,7 @@ def main() -> None:
     figure.tight_layout()
     figure.savefig(options.out)
     for name, curve in curves.items():
-        print(name, "  ".join(f"q{quality} {curve[quality] - plain[quality]:+.2f}" for quality in qualities))
+        print(name, "  ".join(f"q{quality} {curve[quality] - plain[quality]:+.2f}" for quality in sorted(curve)))
 
 
 if __name__ == "__main__":

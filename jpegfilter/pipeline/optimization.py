@@ -17,11 +17,16 @@ from jpegfilter.jpeg import color, sampling
 from jpegfilter.jpeg.decode import Region
 from jpegfilter.jpeg.image import ColorModel, JpegImage
 from jpegfilter.jpeg.types import Floats, Pixels
-from jpegfilter.pipeline import components, tiling
+from jpegfilter.pipeline import components
 from jpegfilter.pipeline.following import Watch
-from jpegfilter.pipeline.restoration import RestoreOptions, restore_region, restored_pixels
+from jpegfilter.pipeline.restoration import (
+    RestoreOptions,
+    restore_region,
+    restored_pixels,
+    tiles_of_jpeg,
+    tiles_of_pixels,
+)
 from jpegfilter.pipeline.told import Told
-from jpegfilter.pipeline.untaught import Untaught
 
 if TYPE_CHECKING:
     from jpegfilter.engines.torch_network import TorchNetwork
@@ -39,20 +44,6 @@ def sampling_of(image: JpegImage) -> str:
     chroma = image.components[1]
     found = sampling.name(chroma.down, chroma.across)
     return found if found in sampling.FACTORS else "4:2:0"
-
-
-def _layout(image: JpegImage, told: Told) -> str:
-    """Return a file's subsampling, or in words why what the network is told does not say where intervals lie."""
-    luma, *chroma = image.components
-    if image.model is ColorModel.GRAY:
-        return "gray"
-    if not told.from_file:
-        return "an earlier compression's, of unknown subsampling"
-    if not image.model.is_luma_chroma:
-        return str(image.model.value)
-    if (luma.down, luma.across) != (1, 1) or not np.array_equal(chroma[0].table, chroma[1].table):
-        return "components of unusual layout"
-    return sampling.name(chroma[0].down, chroma[0].across)
 
 
 def chosen(tiles: Sequence[Region], *, seed: int) -> list[Region]:
@@ -74,6 +65,11 @@ def _guess(planes: Floats, image: JpegImage) -> Floats:
     picture = components.to_pictures(planes, image)[0]
     rgb = color.rgb_from_ycbcr(picture) if len(picture) > 1 else np.repeat(picture, 3, 0)
     return np.clip(rgb + color.CENTRE, 0, 255)
+
+
+def _plainly(options: RestoreOptions) -> RestoreOptions:
+    """Return how a picture is restored for a fit: fully, without the grain that is kept for people."""
+    return dataclasses.replace(options, strength=1.0, grain=0.0)
 
 
 class Optimizer:
@@ -130,63 +126,28 @@ class Optimizer:
         fitting.fit(engine.network, guess(engine), told.tables, sampling=sampling, effort=self.effort, note=note)
         return engine
 
+    def _parts(self, tiles: Sequence[Region]) -> list[Region]:
+        """Return the tiles of a picture that a fit looks at."""
+        return chosen(tiles, seed=self.effort.seed)
 
-def for_jpeg(
-    optimizer: Optimizer | Untaught, image: JpegImage, options: RestoreOptions, told: Told, watch: Watch | None = None
-) -> Engine:
-    """Return an engine for a JPEG. Its coefficients are read and kept.
+    def for_jpeg(self, image: JpegImage, options: RestoreOptions, told: Told, watch: Watch | None = None) -> Engine:
+        """Return an engine for a JPEG. Its coefficients are read and kept."""
 
-    Raises:
-        UsageError: an untrained network's loss is about intervals of Y, Cb and Cr, of which the file tells none.
-    """
+        def guess(engine: Engine) -> list[Floats]:
+            guesses = []
+            for tile in self._parts(tiles_of_jpeg(image, engine, options)):
+                planes = restore_region(image, tile, engine, _plainly(options), told)
+                guesses.append(_guess(planes[:, : image.height - tile.top, : image.width - tile.left], image))
+            return guesses
 
-    def cut(engine: Engine) -> list[Region]:
-        step = tiling.common_step(image.mcu, engine.multiple)
-        return list(tiling.tiles(*image.grid, side=options.tile, step=step))
+        return self.fitted(guess, told, sampling=sampling_of(image), watch=watch)
 
-    if isinstance(optimizer, Untaught):
-        count = len(cut(optimizer.start())) * (1 + image.model.has_black)
-        return optimizer.engine(_layout(image, told), tiles=count, watch=watch)
+    def for_pixels(self, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None) -> Engine:
+        """Return an engine for pixels `(H, W, C)` with a JPEG past. Of its subsampling, the usual is assumed."""
 
-    def guess(engine: Engine) -> list[Floats]:
-        tiles = cut(engine)
-        plain = dataclasses.replace(options, strength=1.0, grain=0.0)
-        guesses = []
-        for tile in chosen(tiles, seed=optimizer.effort.seed):
-            planes = restore_region(image, tile, engine, plain, told)
-            guesses.append(_guess(planes[:, : image.height - tile.top, : image.width - tile.left], image))
-        return guesses
+        def guess(engine: Engine) -> list[Floats]:
+            tiles = self._parts(tiles_of_pixels(pixels, engine, options))
+            found = [restored_pixels(pixels, tile, engine, _plainly(options), told) for tile in tiles]
+            return [np.clip(np.broadcast_to(part, (3, *part.shape[1:])) + color.CENTRE, 0, 255) for part in found]
 
-    return optimizer.fitted(guess, told, sampling=sampling_of(image), watch=watch)
-
-
-def for_pixels(
-    optimizer: Optimizer | Untaught, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None
-) -> Engine:
-    """Return an engine for pixels `(H, W, C)` with a JPEG past. Nobody knows its subsampling: the usual is assumed.
-
-    Raises:
-        UsageError: an untrained network's loss is about intervals, for which assuming will not do.
-    """
-    height, width, channels = pixels.shape
-    layout = "gray" if channels == 1 else "4:2:0"
-
-    def cut(engine: Engine) -> list[Region]:
-        step = (engine.multiple * 8, engine.multiple * 8)
-        grid = (-(-height // step[0]) * step[0], -(-width // step[1]) * step[1])
-        tiles = tiling.tiles(*grid, side=options.tile, step=step)
-        return [tiling.within(tile, height=height, width=width) for tile in tiles]
-
-    if isinstance(optimizer, Untaught):
-        known = "gray" if channels == 1 else "a picture without its file"
-        return optimizer.engine(known, tiles=len(cut(optimizer.start())), watch=watch)
-
-    def guess(engine: Engine) -> list[Floats]:
-        plain = dataclasses.replace(options, strength=1.0, grain=0.0)
-        found = [
-            restored_pixels(pixels, tile, engine, plain, told)
-            for tile in chosen(cut(engine), seed=optimizer.effort.seed)
-        ]
-        return [np.clip(np.broadcast_to(planes, (3, *planes.shape[1:])) + color.CENTRE, 0, 255) for planes in found]
-
-    return optimizer.fitted(guess, told, sampling=layout, watch=watch)
+        return self.fitted(guess, told, sampling="gray" if pixels.shape[2] == 1 else "4:2:0", watch=watch)

@@ -147,6 +147,12 @@ def restore_region(image: JpegImage, region: Region, engine: Engine, options: Re
     return restored
 
 
+def tiles_of_jpeg(image: JpegImage, engine: Engine, options: RestoreOptions) -> list[Region]:
+    """Return the regions that a JPEG is restored by, from top to bottom; the last reach to its grid's edges."""
+    step = tiling.common_step(image.mcu, engine.multiple)
+    return list(tiling.tiles(*image.grid, side=options.tile, step=step))
+
+
 def restore_jpeg(
     file: JpegFile,
     engine: Engine,
@@ -171,10 +177,9 @@ def restore_jpeg(
     image = file.image
     canvas = Canvas(image.width, image.height, channels=components.channels(image.model), bits=options.bits)
     height, width = image.grid
-    step = tiling.common_step(image.mcu, engine.multiple)
     told = told or of_jpeg(image, options.quality if options.strength else "header")  # nobody is told at strength 0
     done = 0
-    for region in tiling.tiles(height, width, side=options.tile, step=step):
+    for region in tiles_of_jpeg(image, engine, options):
         planes = restore_region(image, region, engine, options, told)
         planes = planes[:, : image.height - region.top, : image.width - region.left]
         pixels = color.to_pixels(components.to_output(planes, image), bits=options.bits)
@@ -202,6 +207,15 @@ def restored_pixels(pixels: Pixels, region: Region, engine: Engine, options: Res
     return blend
 
 
+def tiles_of_pixels(pixels: Pixels, engine: Engine, options: RestoreOptions) -> list[Region]:
+    """Return the regions that pixels `(H, W, C)` are restored by, from top to bottom."""
+    height, width = pixels.shape[:2]
+    step = engine.multiple * 8
+    grid = (-(-height // step) * step, -(-width // step) * step)
+    tiles = tiling.tiles(*grid, side=options.tile, step=(step, step))
+    return [tiling.within(tile, height=height, width=width) for tile in tiles]
+
+
 def restore_pixels(
     pixels: Pixels,
     engine: Engine,
@@ -221,12 +235,8 @@ def restore_pixels(
     told = told or of_pixels(pixels, options.quality)
     height, width, channels = pixels.shape
     canvas = Canvas(width, height, channels=channels, bits=options.bits)
-    step = (engine.multiple * 8, engine.multiple * 8)
     done = 0
-    for tile in tiling.tiles(
-        -(-height // step[0]) * step[0], -(-width // step[1]) * step[1], side=options.tile, step=step
-    ):
-        region = tiling.within(tile, height=height, width=width)
+    for region in tiles_of_pixels(pixels, engine, options):
         if told is None or options.strength == 0:
             plain = pixels[region.top : region.bottom, region.left : region.right]
             canvas.paste(color.to_depth(plain, bits=options.bits), top=region.top, left=region.left)

@@ -22,7 +22,6 @@ from jpegfilter.engines.contract import Engine
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import OutputError, UsageError
-from jpegfilter.pipeline import optimization
 from jpegfilter.pipeline.following import Follow, Watch
 from jpegfilter.pipeline.optimization import Optimizer
 from jpegfilter.pipeline.restoration import Progress, RestoreOptions, restore_jpeg, restore_pixels
@@ -158,7 +157,7 @@ class Restorer:
                 progress = way.rest() if self.optimizer.beforehand else None
                 quick = dataclasses.replace(options, bits=8)
                 watch = self._watch(lambda fitted: restore_jpeg(file, fitted, quick, told=told, again=True), way)
-                engine = optimization.for_jpeg(self.optimizer, file.image, options, told, watch)
+                engine = self.optimizer.for_jpeg(file.image, options, told, watch)
             canvas = restore_jpeg(file, engine, options, progress, told=told)
         return _Result(canvas, file.header.metadata, file.complaints)
 
@@ -172,7 +171,7 @@ class Restorer:
                 quick = dataclasses.replace(options, bits=8)
                 progress = way.rest() if self.optimizer.beforehand else None
                 watch = self._watch(lambda fitted: restore_pixels(source.pixels, fitted, quick, told=told)[0], way)
-                engine = optimization.for_pixels(self.optimizer, source.pixels, options, told, watch)
+                engine = self.optimizer.for_pixels(source.pixels, options, told, watch)
             canvas, found = restore_pixels(source.pixels, engine, options, progress, told=told)
         canvas.alpha = source.alpha
         notes = () if found else (_NO_TRACE,)

@@ -5,14 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jpegfilter.engines.effort import Effort
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
-from jpegfilter.jpeg.types import Floats, Table
+from jpegfilter.jpeg import sampling
+from jpegfilter.jpeg.image import ColorModel, JpegImage
+from jpegfilter.jpeg.types import Floats, Pixels, Table
 from jpegfilter.pipeline.following import Watch
+from jpegfilter.pipeline.restoration import RestoreOptions, tiles_of_jpeg, tiles_of_pixels
+from jpegfilter.pipeline.told import Told
 
 if TYPE_CHECKING:
     from jpegfilter.engines.untrained import UntrainedNetwork
+
+
+def _layout(image: JpegImage, told: Told) -> str:
+    """Return a file's subsampling, or in words why what the network is told does not say where intervals lie."""
+    luma, *chroma = image.components
+    if image.model is ColorModel.GRAY:
+        return "gray"
+    if not told.from_file:
+        return "an earlier compression's, of unknown subsampling"
+    if not image.model.is_luma_chroma:
+        return str(image.model.value)
+    if (luma.down, luma.across) != (1, 1) or not np.array_equal(chroma[0].table, chroma[1].table):
+        return "components of unusual layout"
+    return sampling.name(chroma[0].down, chroma[0].across)
 
 
 class _SoFar:
@@ -83,3 +103,25 @@ class Untaught:
     def start(self) -> UntrainedNetwork:
         """Return an engine for a picture of the usual kind."""
         return self.engine("4:2:0")
+
+    def for_jpeg(
+        self, image: JpegImage, options: RestoreOptions, told: Told, watch: Watch | None = None
+    ) -> UntrainedNetwork:
+        """Return an engine for a JPEG.
+
+        Raises:
+            UsageError: the loss is about intervals of Y, Cb and Cr, of which the file tells none.
+        """
+        tiles = len(tiles_of_jpeg(image, self.start(), options)) * (1 + image.model.has_black)
+        return self.engine(_layout(image, told), tiles=tiles, watch=watch)
+
+    def for_pixels(
+        self, pixels: Pixels, options: RestoreOptions, told: Told, watch: Watch | None = None
+    ) -> UntrainedNetwork:
+        """Return an engine for pixels `(H, W, C)` with a JPEG past.
+
+        Raises:
+            UsageError: the loss is about intervals, for which the usual subsampling cannot be assumed.
+        """
+        known = "gray" if pixels.shape[2] == 1 else "a picture without its file"
+        return self.engine(known, tiles=len(tiles_of_pixels(pixels, self.start(), options)), watch=watch)
