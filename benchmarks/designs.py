@@ -142,15 +142,22 @@ class HalvedChroma(TableUnet):
 
 @dataclass(frozen=True)
 class Design:
-    """One row: a network class and what it changes in the default's recipe."""
+    """One row: a network class and what it changes in the recipe that all began with."""
 
     network: type[TableUnet] = TableUnet
     changes: dict[str, Any] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
 
 
+BEGINNING: dict[str, Any] = {"patch": 96, "batch": 32, "low_quality_share": 0.35, "other_tables": 0.1, "seed": 2}
+"""What was otherwise in the default's recipe when the designs were compared."""
+WIDTHS = {"fine": 48, "middle": 96, "coarse": 192}
+"""Its widths then."""
+RATE = 1e-3
+"""Its rate then."""
+
 DESIGNS = {
-    "chosen": Design(),
+    "48, 96, 192 (`default` before)": Design(),
     "skips concatenated": Design(Concatenating),
     "coefficients as input": Design(Coefficients),
     "chroma at half resolution": Design(HalvedChroma),
@@ -162,7 +169,7 @@ DESIGNS = {
         widths={"fine": 32, "middle": 64, "coarse": 128, "fine_blocks": 2, "middle_blocks": 2, "coarse_blocks": 6}
     ),
     "more blocks at 1/8": Design(widths={"fine": 32, "middle": 64, "coarse": 192, "coarse_blocks": 5}),
-    "wide at half resolution": Design(widths={"fine": 64, "middle": 64, "coarse": 128}),
+    "64, 64, 128 (`default`)": Design(widths={"fine": 64, "middle": 64, "coarse": 128}),
     "half as wide": Design(widths={"fine": 24, "middle": 48, "coarse": 96}),
     "16, 32, 64 (`fast` before)": Design(widths={"fine": 16, "middle": 32, "coarse": 64}),
     "32, 32, 64 (`fast`)": Design(widths={"fine": 32, "middle": 32, "coarse": 64}),
@@ -174,10 +181,9 @@ DESIGNS = {
 def of(design: Design) -> Recipe:
     """Return a design's recipe."""
     base = recipes.load(RECIPES / "default.toml")
-    changes = dict(design.changes)
-    rate = changes.pop("phases", base.phases[0].rate)
-    phase = recipes.Phase(rate, sum(p.patches for p in base.phases), base.phases[-1].end)
-    widths = base.widths | design.widths
+    changes = BEGINNING | design.changes
+    phase = dataclasses.replace(base.phases[0], rate=changes.pop("phases", RATE))
+    widths = base.widths | WIDTHS | design.widths
     return dataclasses.replace(base, network="design", widths=widths, phases=(phase,), **changes)
 
 
