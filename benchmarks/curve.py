@@ -3,7 +3,7 @@
     jpegfilter evaluate live1 --model default --model fast --qualities 5,10,20,30,50,75,90,100 --json scores.json
     python benchmarks/curve.py docs/images/gain.png scores.json [more.json ...] [--published]
 
-Published rows are of LIVE1, 29 color pictures, 4:2:0, PSNR over RGB. Needs matplotlib.
+Scores in 4:2:0 are drawn. Published rows are of LIVE1, 29 color pictures, PSNR over RGB. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def main() -> None:
     curves: dict[str, dict[int, float]] = {}
     for path in options.scores:
         for row in json.loads(path.read_text(encoding="utf-8")):
-            curves.setdefault(row["name"], {})[row["quality"]] = row["figures"]["psnr"]
+            if row["subsampling"] == "4:2:0":
+                curves.setdefault(row["name"], {})[row["quality"]] = row["figures"]["psnr"]
     plain = curves.pop(PLAIN)
     mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = pyplot.subplots(figsize=(7.2, 3.8), dpi=120)
