@@ -153,8 +153,8 @@ BEGINNING: dict[str, Any] = {"patch": 96, "batch": 32, "low_quality_share": 0.35
 """What was otherwise in the default's recipe when the designs were compared."""
 WIDTHS = {"fine": 48, "middle": 96, "coarse": 192}
 """Its widths then."""
-RATE, PATCHES = 1e-3, 755_264
-"""Its rate then, and its length, of which the warm-up is a share."""
+RATE = 1e-3
+"""Its rate then."""
 
 DESIGNS = {
     "48, 96, 192 (`default` before)": Design(),
@@ -182,7 +182,7 @@ def of(design: Design) -> Recipe:
     """Return a design's recipe."""
     base = recipes.load(RECIPES / "default.toml")
     changes = BEGINNING | design.changes
-    phase = recipes.Phase(changes.pop("phases", RATE), PATCHES, base.phases[-1].end)
+    phase = dataclasses.replace(base.phases[0], rate=changes.pop("phases", RATE))
     widths = base.widths | WIDTHS | design.widths
     return dataclasses.replace(base, network="design", widths=widths, phases=(phase,), **changes)
 
