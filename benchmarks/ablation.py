@@ -37,7 +37,7 @@ class Misled:
 
     def __init__(self, engine: Engine, tables: Sequence[Table]) -> None:
         self.halo, self.multiple, self.description = engine.halo, engine.multiple, engine.description
-        self.doubt: Floats | None = engine.doubt
+        self.doubt = engine.doubt
         self._engine, self._tables = engine, tables
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:

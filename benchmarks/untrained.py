@@ -80,10 +80,10 @@ def pixels(rgb: torch.Tensor) -> np.ndarray:
 def kept(rgb: torch.Tensor, image: JpegImage) -> np.ndarray:
     """Return 8-bit pixels of a result inside a file's intervals, followed as far as it is trusted; of whole MCUs."""
     planes = color.ycbcr_from_rgb(rgb[0].float().cpu().numpy() * np.float32(255) - np.float32(color.CENTRE))
-    luma, chroma = untrained.doubt([image.components[index].table for index in (0, 1)])
+    doubt = untrained.doubt([image.components[index].table for index in (0, 1)])
     inside = [
-        bounds.project(plane, part, doubt=doubt)
-        for plane, part, doubt in zip(planes, image.components, (luma, chroma, chroma), strict=True)
+        bounds.project(plane, part, doubt=doubt.of(index))
+        for plane, part, index in zip(planes, image.components, (0, 1, 1), strict=True)
     ]
     return color.to_pixels(components.to_output(np.stack(inside), image))
 

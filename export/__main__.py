@@ -71,6 +71,7 @@ def main(source: Path, name: str, images: Path, trained_on: str, views: int, sco
         if other.sha256 == digest and other.name != name:
             path = directory() / other.file
     held_out = data.load(images, state.recipe, held_out=True)
+    doubted = doubt(network, held_out, count=views)
     card = cards.Card(
         name=name,
         summary=SUMMARIES[name],
@@ -86,7 +87,8 @@ def main(source: Path, name: str, images: Path, trained_on: str, views: int, sco
         recipe=state.recipe.to_dict() | {"steps done": state.step},
         origin=state.origin,
         data=trained_on,
-        doubt=doubt(network, held_out, count=views),
+        doubt=tuple(round(float(deviation), 3) for deviation in doubted.deviation.flat),
+        caught=doubted.caught,
         views=views,
         scores=_scores(scores),
         half=hashlib.sha256(half).hexdigest(),

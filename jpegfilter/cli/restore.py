@@ -155,8 +155,6 @@ def _batch(
             bar.finish(outcome)
             outcomes.append(outcome)
             _tell(outcome, voice)
-            if restorer.follow.halted and restorer.follow.halted():
-                break
     return outcomes
 
 
@@ -272,8 +270,8 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     jobs = [] if streamed else plan(sources, target, format=options["kind"])
     if not jobs and not streamed:
         raise InputError("a JPEG", f"none in {', '.join(sources)}", "files are known by their ending or first bytes")
-    one_by_one = options["optimize"] and options["device"] in ("auto", "cpu")  # a fit takes all cores
-    count, threads = _jobs_and_threads(options["jobs"] or (1 if one_by_one else None), options["threads"], len(jobs))
+    usual = 1 if options["optimize"] else None  # a fit takes all cores
+    count, threads = _jobs_and_threads(options["jobs"] or usual, options["threads"], len(jobs))
     bits = int(options["bits"])
     restoring = RestoreOptions(
         options["strength"], options["project"], options["quality"], options["tile"], bits, options["doubt"],
@@ -291,6 +289,8 @@ def restore(paths: tuple[str, ...], **options: Any) -> None:
     )
     if options["optimize"]:
         _end_fits_early(halt, voice)
+    if restorer.shares_gpu:
+        count = options["jobs"] or _MOST_JOBS
     voice.say(f"{options['untrained'] or options['model']} on {restorer.engine.description}")
     treatment = BatchOptions(options["existing"], options["replace_inputs"], options["kind"], count)
     if target == streams.NAME:

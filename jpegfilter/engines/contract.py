@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from jpegfilter.jpeg.bounds import Doubt
 from jpegfilter.jpeg.types import Floats, Table
 
 
@@ -15,14 +16,14 @@ class Engine(Protocol):
         halo: samples around a tile; what lies farther off changes nothing of it that an 8-bit picture can show.
         multiple: heights and widths must be multiples of this.
         description: device and threads, for people.
-        doubt: standard deviation of the result's own error in each DCT coefficient of luma and of chroma, `(2, 8, 8)`,
-            in 8-bit steps (see `jpeg.bounds.trust`); None where nobody measured it.
+        doubt: how far the result errs in each DCT coefficient of luma and of chroma (see `jpeg.bounds.trust`); None
+            where nobody measured it.
     """
 
     halo: int
     multiple: int
     description: str
-    doubt: Floats | None
+    doubt: Doubt | None
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:
         """Return the restored planes.

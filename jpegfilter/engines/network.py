@@ -114,7 +114,7 @@ class Network:
     def __init__(self, card: Card, session: Any, *, description: str, filters: Filters | None = None) -> None:
         self.card, self.description = card, description
         self.halo, self.multiple = card.halo, card.multiple
-        self.doubt: Floats | None = np.array(card.doubt, np.float32).reshape(2, 8, 8) if card.doubt else None
+        self.doubt = card.doubts
         self._session, self._filters = session, filters
 
     def restore(self, planes: Floats, tables: Sequence[Table]) -> Floats:

@@ -63,7 +63,7 @@ class TorchNetwork:
 
     def __init__(self, card: Card, made: nn.Module, *, count: int) -> None:
         self.halo, self.multiple = card.halo, card.multiple
-        self.doubt: Floats | None = np.array(card.doubt, np.float32).reshape(2, 8, 8) if card.doubt else None
+        self.doubt = card.doubts
         self.network, self.count = made, count
         self.device = next(made.parameters()).device
         self.description = f"torch on {self.device}"

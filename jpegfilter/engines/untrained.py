@@ -25,6 +25,7 @@ from jpegfilter.engines.contract import Engine
 from jpegfilter.engines.effort import Effort, Untrained
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import color
+from jpegfilter.jpeg.bounds import Doubt
 from jpegfilter.jpeg.sampling import FACTORS
 from jpegfilter.jpeg.types import Floats, Table
 from jpegfilter.networks.hourglass import SIZES, hourglass
@@ -240,9 +241,9 @@ def fit(told: Problem, effort: Effort, note: Callable[[float, Tensor], bool]) ->
     return judge.picture
 
 
-def doubt(tables: Sequence[Table]) -> Floats:
-    """Return how far the results of fits err in each coefficient of luma and chroma, `(2, 8, 8)`, in 8-bit steps."""
-    return np.stack([np.full(table.shape, _DOUBT * np.sqrt(table.min()), np.float32) for table in tables])
+def doubt(tables: Sequence[Table]) -> Doubt:
+    """Return how far the results of fits err in each coefficient of luma and chroma."""
+    return Doubt(np.stack([np.full(table.shape, _DOUBT * np.sqrt(table.min()), np.float32) for table in tables]))
 
 
 class UntrainedNetwork:
@@ -279,7 +280,7 @@ class UntrainedNetwork:
         self.sampling, self.tiles, self.model, self.note = sampling, tiles, model, note
         self.description = f"torch on {device}, untrained"
         self.keep, self.finished = keep, 0
-        self.doubt: Floats | None = None
+        self.doubt: Doubt | None = None
         self._end: float | None = None
         self.done: list[Floats] = []
 

@@ -6,6 +6,8 @@ A compressor rounds each coefficient c to k = round(c / q). Whoever reads k and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from jpegfilter.jpeg import dct, sampling
@@ -13,23 +15,42 @@ from jpegfilter.jpeg.image import Component
 from jpegfilter.jpeg.types import Floats, Table
 
 CAUGHT = 8.0
-"""How heavily a block is doubted for estimates caught outside their intervals; see benchmarks/quality.md for others."""
+"""How heavily a block is doubted for estimates caught outside their intervals, where that was not measured."""
 
 
-def trust(table: Table, doubt: Floats, caught: Floats) -> Floats:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How far estimates of coefficients err.
+
+    Attributes:
+        deviation: standard deviation in each coefficient, in 8-bit steps: `[v, u]` of one component, or of luma and of
+            chroma, `(2, 8, 8)`.
+        caught: how heavily a block is doubted for estimates caught outside their intervals.
+    """
+
+    deviation: Floats
+    caught: float = CAUGHT
+
+    def of(self, index: int) -> Doubt:
+        """Return the doubt of luma, 0, or of chroma, 1."""
+        return Doubt(self.deviation[index], self.caught)
+
+
+def trust(table: Table, doubt: Doubt, caught: Floats) -> Floats:
     """Return how far to follow an estimate away from the middle of each interval, 0..1, `[block row, column, v, u]`.
 
     Two witnesses speak about a coefficient: the file, whose middle errs by a variance of `q^2 / 12`, and the estimate,
-    which errs by `doubt^2`, and by more in a block where it was caught. The best blend of two independent witnesses
-    weighs each by the other's variance.
+    which errs by its deviation's square, and by more in a block where it was caught. The best blend of two independent
+    witnesses weighs each by the other's variance.
 
     Args:
         table: quantization steps, `[v, u]`.
-        doubt: the estimate's own standard deviation in each coefficient, `[v, u]`, in 8-bit steps.
+        doubt: of this component.
         caught: mean square distance from their intervals of each block's estimates, `[block row, block column]`.
     """
-    told = table.astype(doubt.dtype) ** 2 / 12
-    share: Floats = doubt.dtype.type(CAUGHT) * caught[..., None, None] + (told + doubt**2)
+    deviation = doubt.deviation.astype(caught.dtype)
+    told = table.astype(deviation.dtype) ** 2 / 12
+    share: Floats = deviation.dtype.type(doubt.caught) * caught[..., None, None] + (told + deviation**2)
     np.divide(told, share, out=share)
     return share
 
@@ -55,7 +76,7 @@ def keep_detail(plane: Floats, plain: Floats, table: Table, *, share: float) -> 
     return kept
 
 
-def project(plane: Floats, component: Component, *, doubt: Floats | None = None) -> Floats:
+def project(plane: Floats, component: Component, *, doubt: Doubt | None = None) -> Floats:
     """Return the nearest plane whose coefficients all lie inside their intervals.
 
     The plane is at the image's resolution. For a subsampled component the coefficients are those of the cells' means;
@@ -64,8 +85,8 @@ def project(plane: Floats, component: Component, *, doubt: Floats | None = None)
     Args:
         plane: level-shifted `(block rows * 8 * down, block columns * 8 * across)`, not rounded.
         component: the coefficients and table of just this region.
-        doubt: see `trust`; coefficients are first drawn to the middle of their intervals by so much. None trusts the
-            plane fully.
+        doubt: of this component, see `trust`; coefficients are first drawn to the middle of their intervals by so much.
+            None trusts the plane fully.
 
     Returns:
         A new plane of the same shape; neither rounded nor clipped. Its coefficients are inside to float32's precision.
@@ -80,7 +101,7 @@ def project(plane: Floats, component: Component, *, doubt: Floats | None = None)
     if doubt is not None:
         outside = deviation - followed
         caught = np.einsum("rcvu,rcvu->rc", outside, outside) / plane.dtype.type(dct.BLOCK**2)
-        np.multiply(deviation, trust(component.table, doubt.astype(plane.dtype), caught), out=followed)
+        np.multiply(deviation, trust(component.table, doubt, caught), out=followed)
         np.clip(followed, -half, half, out=followed)
     followed -= deviation
     correction = dct.inverse(followed)

@@ -115,7 +115,8 @@ def run(
 ) -> Iterator[Outcome]:
     """Yield what became of each job, as each is done; a file that fails ends nothing but itself.
 
-    Whoever stops asking ends the files that are being worked on after their present tile.
+    Whoever stops asking ends the files that are being worked on after their present tile. Where the restorer's fits are
+    ended, those that run are written, and of the other files none begins but the first.
 
     Args:
         progress: called with a job and the share of it that is done.
@@ -124,7 +125,10 @@ def run(
     shared = _Run(restorer, writing, options, sources)
     stopped = threading.Event()
 
-    def attempt(job: Job) -> Outcome:
+    def attempt(job: Job) -> Outcome | None:
+        if restorer.follow.ended and job is not jobs[0]:
+            return None
+
         def note(share: float) -> None:
             if stopped.is_set():
                 raise JpegFilterError("the run to go on", "a stop")
@@ -134,20 +138,20 @@ def run(
         return _attempt(job, shared, note)
 
     if options.jobs == 1:
-        yield from map(attempt, jobs)
+        yield from filter(None, map(attempt, jobs))
         return
     waiting = iter(jobs)
     with ThreadPoolExecutor(options.jobs) as pool:
-        running: set[Future[Outcome]] = set()
+        running: set[Future[Outcome | None]] = set()
         try:
             for job in waiting:
                 running.add(pool.submit(attempt, job))
                 if len(running) > 2 * options.jobs:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
+                    yield from filter(None, (future.result() for future in done))
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from filter(None, (future.result() for future in done))
         finally:
             stopped.set()
             for future in running:

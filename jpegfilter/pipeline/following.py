@@ -27,6 +27,11 @@ class Follow:
         if self.preview_seconds is not None and not self.preview_seconds > 0:
             raise UsageError("previews some seconds apart", f"{self.preview_seconds:g}", "30 is usual")
 
+    @property
+    def ended(self) -> bool:
+        """Whether fits shall end with what there is, and no other begin."""
+        return self.halted is not None and self.halted()
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -58,10 +63,10 @@ class Watch:
             nonlocal shown
             if self.progress:
                 self.progress(share)
-            every, halted = self.follow.preview_seconds, self.follow.halted
+            every = self.follow.preview_seconds
             if self.preview and every and time.monotonic() - shown > every:
                 self.preview(engine())
                 shown = time.monotonic()
-            return not (halted and halted())
+            return not self.follow.ended
 
         return note

@@ -92,10 +92,12 @@ class Optimizer:
     def __init__(self, model: str, device: str, threads: int | None, effort: Effort) -> None:
         try:
             from jpegfilter.engines import devices_of_torch, torch_network
+            from jpegfilter.engines.shared_device import SharedDevice
         except ImportError as error:
             raise UsageError("torch and onnx", f"no {error.name}", "pip install 'jpegfilter[optimize]'") from error
         self.effort, self.card = effort, weights.find(model)
         place = devices_of_torch.device(device, threads)
+        self.shared = SharedDevice(place)
         self._network = torch_network.network(self.card).to(place)
 
     def start(self) -> TorchNetwork:

@@ -12,6 +12,7 @@ from jpegfilter.codec.read import JpegFile
 from jpegfilter.engines.contract import Engine
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import bounds, color, decode
+from jpegfilter.jpeg.bounds import Doubt
 from jpegfilter.jpeg.dct import BLOCK
 from jpegfilter.jpeg.decode import Region
 from jpegfilter.jpeg.image import JpegImage
@@ -74,7 +75,7 @@ def _states_samples(image: JpegImage) -> bool:
     return all(part.down == part.across == 1 and (part.table == 1).all() for part in image.components)
 
 
-def _project(planes: Floats, image: JpegImage, region: Region, doubt: Floats | None) -> Floats:
+def _project(planes: Floats, image: JpegImage, region: Region, doubt: Doubt | None) -> Floats:
     """Return component planes of a region, each projected onto its intervals where it has blocks.
 
     Rounded after that where the file states its samples.
@@ -85,7 +86,7 @@ def _project(planes: Floats, image: JpegImage, region: Region, doubt: Floats | N
         rows, columns = part.coefficients.shape[:2]
         inside = np.s_[: rows * 8 * component.down, : columns * 8 * component.across]
         is_chroma = image.model.is_luma_chroma and index in (1, 2)
-        doubted = doubt[int(is_chroma)] if doubt is not None else None
+        doubted = doubt.of(int(is_chroma)) if doubt else None
         plane[inside] = bounds.project(np.ascontiguousarray(plane[inside]), part, doubt=doubted)
     return np.rint(out, out=out) if _states_samples(image) else out
 

@@ -132,6 +132,15 @@ class Restorer:
         # a third of the whole time.
         self._blas = ThreadpoolController().select(user_api="blas")
 
+    @property
+    def shares_gpu(self) -> bool:
+        """Whether networks are fitted on a GPU, where there is room for several pictures at a time."""
+        return self.optimizer is not None and self.optimizer.shared.is_gpu
+
+    def _shared(self, work: Callable[[], _Result]) -> _Result:
+        """Do what belongs to one picture on the device that fits share."""
+        return self.optimizer.shared.run(work) if self.optimizer else work()
+
     def _watch(self, restore: Callable[[Engine], Canvas], way: _Way) -> Watch:
         """Return how the fit to one picture is followed."""
 
@@ -179,8 +188,9 @@ class Restorer:
 
     def _of_file(self, path: Path, way: _Way) -> _Result:
         if raster.is_raster(path):
-            return self._of_raster(raster.read(path, max_pixels=self.max_pixels), way)
-        return self._of_jpeg(path, way)
+            pixels = raster.read(path, max_pixels=self.max_pixels)
+            return self._shared(lambda: self._of_raster(pixels, way))
+        return self._shared(lambda: self._of_jpeg(path, way))
 
     def restore(self, source: Source) -> Image.Image:
         """Return the restored picture; its `info` holds the ICC profile, EXIF, XMP and resolution of the source.
@@ -202,7 +212,8 @@ class Restorer:
             with read.as_file(source) as path:
                 return self.restore(path)
         if isinstance(source, Image.Image | np.ndarray):
-            result = self._of_raster(_as_raster(source), _Way(8))
+            pixels = _as_raster(source)
+            result = self._shared(lambda: self._of_raster(pixels, _Way(8)))
         else:
             result = self._of_file(Path(source), _Way(8))
         image, metadata = result.canvas.image(), result.metadata

@@ -69,10 +69,12 @@ class Untaught:
         assert effort.untrained is not None
         try:
             from jpegfilter.engines import devices_of_torch
+            from jpegfilter.engines.shared_device import SharedDevice
         except ImportError as error:
             raise UsageError("torch", f"no {error.name}", "pip install 'jpegfilter[optimize]'") from error
         self.effort = effort
         self._device = devices_of_torch.device(device, threads)
+        self.shared = SharedDevice(self._device)
         wanted = effort.untrained.colors == "model"
         self._model = open_network(EngineOptions(model, device, threads)) if wanted else None
 

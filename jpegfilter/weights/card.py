@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jpegfilter.errors import WeightsError
+from jpegfilter.jpeg.bounds import CAUGHT, Doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Card:
         data: what it was trained on, with licences.
         doubt: standard deviation of the network's error in each coefficient of luma, then of chroma, 128 numbers in
             8-bit steps, or nothing (see `jpeg.bounds.trust`).
+        caught: how heavily a block is doubted for estimates caught outside their intervals.
         scores: PSNR by test set and quality: `{"LIVE1 4:2:0": {"10": [plain, restored]}}`.
         views: mirror images of a picture whose results are averaged, 1 to 8 (see `engines.views`).
         half: SHA-256 of the same network in float16, for GPUs; empty where there is none.
@@ -55,9 +59,15 @@ class Card:
     data: str = ""
     scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     doubt: tuple[float, ...] = ()
+    caught: float = CAUGHT
     views: int = 1
     half: str = ""
     filters: str = ""
+
+    @property
+    def doubts(self) -> Doubt | None:
+        """`doubt` and `caught` as the projection takes them; None where nobody measured them."""
+        return Doubt(np.array(self.doubt, np.float32).reshape(2, 8, 8), self.caught) if self.doubt else None
 
     @property
     def files(self) -> dict[str, tuple[str, str]]:

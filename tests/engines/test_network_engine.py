@@ -120,9 +120,10 @@ def test_the_card_is_the_contract(engine):
 def test_doubt_is_the_cards_as_two_tables(engine):
     card = weights.find(weights.DEFAULT)
     numbers = np.arange(1, 129).tolist()
-    doubting = Network(dataclasses.replace(card, doubt=tuple(numbers)), None, description="a probe").doubt
-    assert (doubting.shape, doubting.dtype) == ((2, 8, 8), np.float32)
-    assert doubting.ravel().tolist() == numbers
+    doubting = Network(dataclasses.replace(card, doubt=tuple(numbers), caught=3.0), None, description="a probe").doubt
+    assert (doubting.deviation.shape, doubting.deviation.dtype) == ((2, 8, 8), np.float32)
+    assert doubting.deviation.ravel().tolist() == numbers
+    assert doubting.caught == 3
     assert Network(dataclasses.replace(card, doubt=()), None, description="a probe").doubt is None
 
 

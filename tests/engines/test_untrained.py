@@ -124,10 +124,11 @@ def test_a_result_is_doubted_as_the_tables_have_it(planes):
     made = engine()
     assert made.doubt is None
     restore(made, planes)
-    luma, chroma = made.doubt
+    luma, chroma = made.doubt.deviation
     assert luma.shape == chroma.shape == (8, 8)
     assert np.ptp(luma) == np.ptp(chroma) == 0
-    fine, coarse = (untrained.doubt([table, table])[0, 0, 0] for table in (np.full((8, 8), 4), np.full((8, 8), 36)))
+    tables = np.full((8, 8), 4), np.full((8, 8), 36)
+    fine, coarse = (untrained.doubt([table, table]).deviation[0, 0, 0] for table in tables)
     assert coarse == pytest.approx(3 * fine)
 
 

@@ -392,11 +392,12 @@ def photos():
 
 
 def test_network_that_is_told_the_tables_is_calibrated(told, photos):
-    """One of the tried deviations for each frequency of luma and of chroma."""
+    """One of the tried deviations for each frequency of luma and of chroma, and one of the tried factors."""
     doubt = calibrate.doubt(to_onnx.network_of(told), photos)
-    assert len(doubt) == 128
-    assert set(doubt) <= {round(float(value), 3) for value in calibrate._CANDIDATES}
-    assert sum(value > 0 for value in doubt) > 64
+    assert doubt.deviation.shape == (2, 8, 8)
+    assert set(doubt.deviation.flat) <= set(calibrate._CANDIDATES.round(3))
+    assert (doubt.deviation > 0).sum() > 64
+    assert doubt.caught in calibrate.CAUGHT
 
 
 class Knowing(torch.nn.Module):
@@ -416,14 +417,21 @@ class Knowing(torch.nn.Module):
 
 
 def test_network_that_knows_is_not_doubted(photos):
-    assert calibrate.doubt(Knowing(photos, noise=0.0), photos) == (0.0,) * 128
+    assert not calibrate.doubt(Knowing(photos, noise=0.0), photos).deviation.any()
 
 
 def test_doubt_grows_with_the_error_and_is_of_its_size(photos):
     """An orthonormal transform leaves the deviation of noise as it is. Intervals catch much of it."""
-    luma = [np.median(calibrate.doubt(Knowing(photos, noise=noise), photos)[:64]) for noise in (1, 4, 8)]
+    luma = [np.median(calibrate.doubt(Knowing(photos, noise=noise), photos).deviation[0]) for noise in (1, 4, 8)]
     assert luma[0] < luma[1] < luma[2]
     assert luma[1] == pytest.approx(4, rel=0.5)
+
+
+def test_network_that_fails_in_some_blocks_is_doubted_more_where_it_is_caught(photos):
+    """Noise everywhere tells nothing of where it is worst; rare gross errors do."""
+    even, rare = Knowing(photos, noise=4.0), Knowing(photos, noise=0.5)
+    rare.answer[..., 16:32, 16:48] += 40 * torch.randn(16, 32, generator=torch.Generator().manual_seed(3))
+    assert calibrate.doubt(even, photos).caught < calibrate.doubt(rare, photos).caught
 
 
 def test_network_is_calibrated_on_the_tables_of_each_quality(photos):

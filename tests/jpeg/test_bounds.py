@@ -196,9 +196,9 @@ def test_double_precision_stays(case):
 def test_trust_is_the_best_blend_of_two_independent_witnesses():
     # Weights of a mean with the least variance, by their definition: inverse variances, summing to 1.
     table = np.array([[1, 2, 10, 100]] * 2, np.uint16)
-    doubt, caught = np.array([[0.5, 2.0, 2.0, 7.0]] * 2), np.array([[0.0, 3.0]])
+    doubt, caught = bounds.Doubt(np.array([[0.5, 2.0, 2.0, 7.0]] * 2), 5.0), np.array([[0.0, 3.0]])
     for block, more in enumerate(caught[0]):
-        file, estimate = table.astype(float) ** 2 / 12, doubt**2 + bounds.CAUGHT * more
+        file, estimate = table.astype(float) ** 2 / 12, doubt.deviation**2 + 5 * more
         expected = (1 / estimate) / (1 / estimate + 1 / file)
         np.testing.assert_allclose(bounds.trust(table, doubt, caught)[0, block], expected, rtol=1e-12)
 
@@ -210,7 +210,7 @@ def test_a_block_is_doubted_for_what_is_caught_in_it_alone():
     estimates = random.uniform(-4, 4, (1, 2, 8, 8))
     estimates[0, 1, 0, 0] = 50.0  # 45 beyond its interval
     plane = idctn(estimates, axes=(2, 3), norm="ortho").swapaxes(1, 2).reshape(8, 16).astype(np.float32)
-    doubt = np.full((8, 8), 1e-3, np.float32)
+    doubt = bounds.Doubt(np.full((8, 8), 1e-3, np.float32), 12.0)
     found = dctn(
         bounds.project(plane, component, doubt=doubt).astype(float).reshape(1, 8, 2, 8).swapaxes(1, 2),
         axes=(2, 3),
@@ -218,7 +218,7 @@ def test_a_block_is_doubted_for_what_is_caught_in_it_alone():
     )
     np.testing.assert_allclose(found[0, 0], estimates[0, 0], atol=1e-3)
     caught = 45.0**2 / 64
-    share = (10**2 / 12) / (10**2 / 12 + bounds.CAUGHT * caught)
+    share = (10**2 / 12) / (10**2 / 12 + 12 * caught)
     np.testing.assert_allclose(found[0, 1, 1:], estimates[0, 1, 1:] * share, atol=1e-3)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from skimage import data
 
 from jpegfilter.engines.network import EngineOptions, open_network
+from jpegfilter.jpeg.bounds import Doubt
 from jpegfilter.pipeline.restorer import Restorer
 
 QUALITY = 15
@@ -87,7 +88,7 @@ class Recorder:
     multiple: int = 2
     shift: float = 0.0
     description: str = "a probe"
-    doubt: np.ndarray | None = None
+    doubt: Doubt | None = None
     seen: list = field(default_factory=list)
     told: list = field(default_factory=list)
 
@@ -104,7 +105,7 @@ class Blur:
     halo: int
     multiple: int
     description: str = "a blur"
-    doubt: np.ndarray | None = None
+    doubt: Doubt | None = None
 
     def restore(self, planes, tables):
         _, height, width = planes.shape
@@ -125,7 +126,7 @@ class Squares:
     multiple: int = 8
     halo: int = 7
     description: str = "a mosaic"
-    doubt: np.ndarray | None = None
+    doubt: Doubt | None = None
 
     def restore(self, planes, tables):
         channels, height, width = planes.shape

@@ -1,6 +1,7 @@
 """Many files: one outcome for each, whatever becomes of the others, and no input lost."""
 
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 from PIL import Image
 
 from jpegfilter.codec.write import WriteOptions
+from jpegfilter.engines.network import EngineOptions
 from jpegfilter.errors import BrokenImageError, InputError, NotAnImageError, OutputError, UsageError
 from jpegfilter.pipeline import batch
 from jpegfilter.pipeline.batch import BatchOptions
+from jpegfilter.pipeline.following import Follow
 from jpegfilter.pipeline.plan import Job, plan
 from jpegfilter.pipeline.report import Outcome, summary
+from jpegfilter.pipeline.restorer import Restorer
 
 WAYS = pytest.mark.parametrize("jobs", [1, 3])
 
@@ -295,6 +299,27 @@ def test_a_run_that_is_broken_off_starts_nothing_new(jobs, here, make, restorer)
     next(outcomes)
     outcomes.close()
     assert len(contents("out")) < 30
+
+
+@WAYS
+def test_what_runs_when_fits_are_ended_is_written_and_no_other_file_begins(jobs, here, make):
+    make(*(f"in/{n:02}.jpg" for n in range(40)))
+    end = threading.Event()
+    ended = Restorer(EngineOptions("fast", "cpu", 1), follow=Follow(end.is_set))
+    planned = plan(["in"], "out", format=None)
+    found = list(batch.run(planned, ended, WriteOptions(), BatchOptions(jobs=jobs), progress=lambda *_: end.set()))
+    assert 1 <= len(found) <= jobs
+    assert {outcome.status for outcome in found} == {"restored"}
+    assert set(contents("out")) == {Path(outcome.target).as_posix() for outcome in found}
+
+
+@WAYS
+def test_the_first_file_is_restored_though_fits_were_ended_before(jobs, here, make):
+    make("in/a.jpg", "in/b.jpg")
+    ended = Restorer(EngineOptions("fast", "cpu", 1), follow=Follow(lambda: True))
+    planned = plan(["in"], "out", format=None)
+    (found,) = batch.run(planned, ended, WriteOptions(), BatchOptions(jobs=jobs))
+    assert (found.status, found.source) == ("restored", str(planned[0].source))
 
 
 def test_an_outcome_is_plain_values():

@@ -13,6 +13,7 @@ from jpegfilter.codec.read import as_file
 from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.errors import UsageError
 from jpegfilter.jpeg import color, decode, tables
+from jpegfilter.jpeg.bounds import Doubt
 from jpegfilter.pipeline import tiling
 from jpegfilter.pipeline.restoration import RestoreOptions, restore_jpeg, restore_pixels, restore_region
 from jpegfilter.pipeline.told import Told, of_jpeg
@@ -216,7 +217,7 @@ def test_whole_samples_are_those_that_were_compressed(photo, encode, network):
 
 
 def doubt_of(luma, chroma):
-    return np.stack((np.full((8, 8), luma, np.float32), np.full((8, 8), chroma, np.float32)))
+    return Doubt(np.stack((np.full((8, 8), luma, np.float32), np.full((8, 8), chroma, np.float32))))
 
 
 NEVER_CAUGHT = 0.05

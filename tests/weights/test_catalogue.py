@@ -73,9 +73,11 @@ def test_a_card_says_where_it_comes_from(name):
 
 @EVERY
 def test_doubt_is_nothing_or_a_number_for_every_coefficient(name):
-    doubt = weights.find(name).doubt
-    assert len(doubt) in (0, 128)
-    assert all(number >= 0 for number in doubt)
+    card = weights.find(name)
+    assert len(card.doubt) in (0, 128)
+    assert all(number >= 0 for number in card.doubt)
+    assert (card.doubts is None) == (not card.doubt)
+    assert card.caught > 0
 
 
 @EVERY
