@@ -29,7 +29,7 @@ class SharedDevice:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether it is none of the processors, which one fit takes all."""
+        """Whether there is room for several fits at a time: on processors, one takes them all."""
         return self.device.type != "cpu"
 
     def run(self, work: Callable[[], _T]) -> _T:
