@@ -4,11 +4,13 @@
         [--steps 2000] [--only N] [--out FIGURES.csv] [--plot PLOT.png]
 
 FOLDER holds clean pictures; `--crop` takes the middle of each. Each is compressed by Pillow, 4:2:0, and a network of
-every size is fitted to it with every loss. The CSV has a line for each fit; what is in it already is not done again.
-The table has means over the pictures: PSNR and MS-SSIM of the plain JPEG; of the sliding window at its best, as the
-report has it, chosen with the clean picture; the same as the program writes it, followed as far as it is trusted; where
-each rule would have stopped that, and what it costs (its regret); and the published figures. `--plot` draws the first
-picture's PSNR, as the program writes it, over the steps, with matplotlib.
+every size is fitted to it with every loss, where `ten` stands for the report's; one with a divergence may be followed
+by `+model`, for the shipped model's colors as those expected, and by `+regions4` or another number. The CSV has a line
+for each fit; what is in it already is not done again. The table has means over the pictures: PSNR and MS-SSIM of the
+plain JPEG; of the sliding window at its best, as the report has it, chosen with the clean picture; PSNR of the same as
+the program writes it, followed as far as it is trusted; where each rule would have stopped that, and what it costs (its
+regret); and the published figures. `--plot` draws the first picture's PSNR, as the program writes it, over the steps,
+with matplotlib.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ import torch
 from jpegfilter.codec import read
 from jpegfilter.codec.clean import compress, decode, pictures, read_rgb
 from jpegfilter.engines import untrained
-from jpegfilter.engines.effort import Untrained
+from jpegfilter.engines.effort import TEN_LOSSES, Untrained
+from jpegfilter.engines.network import EngineOptions, open_network
 from jpegfilter.jpeg import bounds, color
 from jpegfilter.jpeg import decode as planes_of
 from jpegfilter.jpeg.decode import Region
@@ -37,6 +40,7 @@ RULES = ("held-out", "variance")
 FIELDS = (
     "picture", "network", "loss", "quality", "crop", "steps", "plain", "plain ms-ssim", "best", "best ms-ssim",
     "best step", "kept", "last", *(f"{rule}{what}" for rule in RULES for what in ("", " step")), "seconds",
+    "held-out ms-ssim",
 )  # fmt: skip
 _KEY = 6
 """Fields that say which fit a line is of."""
@@ -88,6 +92,14 @@ def kept(rgb: torch.Tensor, image: JpegImage) -> np.ndarray:
     return color.to_pixels(components.to_output(np.stack(inside), image))
 
 
+def chosen(network: str, loss: str, *, skips: bool) -> Untrained:
+    """Return what is fitted: a loss by the program's name, with `+model` or `+regionsN` after it."""
+    name, *more = loss.split("+")
+    regions = [int(entry.removeprefix("regions")) for entry in more if entry != "model"]
+    colors = "model" if "model" in more else "normal"
+    return Untrained(network, name, skips=skips, stop="held-out", colors=colors, regions=max(regions, default=1))
+
+
 def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, device: str) -> tuple[list, list]:
     """Return a line of the CSV from "plain" on, and the PSNR of the sliding window every 20 steps."""
     content = compress(clean, quality=quality)
@@ -97,9 +109,12 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
         planes = planes_of.planes(image, Region(0, 0, *image.grid))
         tables = np.stack([image.components[index].table for index in (0, 1)]).astype(np.float32)
     start = time.perf_counter()
+    model = None
+    if choice.colors == "model":
+        model = torch.from_numpy(open_network(EngineOptions(device="cpu")).restore(planes, tables))[None].to(device)
     told = untrained.problem(
         torch.from_numpy(planes)[None].to(device), torch.from_numpy(tables).to(device), sampling="4:2:0",
-        choice=choice, seed=0,
+        choice=choice, seed=0, model=model,
     )  # fmt: skip
     judges = {
         rule: untrained.Judge(dataclasses.replace(told, choice=dataclasses.replace(choice, stop=rule)), steps=steps)
@@ -121,9 +136,11 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
             found = score(seen, clean)
             if found > best[0]:
                 best = (found, METRICS["ms-ssim"](seen, clean), step)
-    stops = [x for judge in judges.values() for x in (score(kept(judge.picture, image), clean), judge.chosen)]
+    written = {rule: kept(judge.picture, image) for rule, judge in judges.items()}
+    stops = [x for rule, judge in judges.items() for x in (score(written[rule], clean), judge.chosen)]
     plains = [METRICS[name](plain, clean) for name in ("psnr", "ms-ssim")]
-    return [*plains, *best, max(curve), curve[-1], *stops, time.perf_counter() - start], curve
+    seconds, similar = time.perf_counter() - start, METRICS["ms-ssim"](written["held-out"], clean)
+    return [*plains, *best, max(curve), curve[-1], *stops, seconds, similar], curve
 
 
 def table(rows: list[dict[str, str]]) -> None:
@@ -134,13 +151,15 @@ def table(rows: list[dict[str, str]]) -> None:
     for key in dict.fromkeys((row["network"], int(row["quality"]), row["loss"]) for row in rows):
         network, quality, loss = key
         mine = [row for row in rows if (row["network"], int(row["quality"]), row["loss"]) == key]
-        of = {name: np.array([float(row[name]) for row in mine]) for name in FIELDS[_KEY:]}
+        of = {name: np.array([float(row[name] or "nan") for row in mine]) for name in FIELDS[_KEY:]}
         best = np.maximum(of["kept"], np.maximum(of["held-out"], of["variance"]))
         mean = {name: values.mean() for name, values in of.items()}
-        report = PUBLISHED.get((network, quality), {}).get(loss.removesuffix("-10").removesuffix("-100"))
+        name = loss.partition("+")[0].removesuffix("-100").removesuffix("-10")
+        report = PUBLISHED.get((network, quality), {}).get(name)
+        similar = "" if np.isnan(mean["held-out ms-ssim"]) else f" / {mean['held-out ms-ssim']:.3f}"
         print(
             f"| {network} | {quality} | {loss} | {len(mine)} | {mean['plain']:.2f} / {mean['plain ms-ssim']:.3f} "
-            f"| {mean['best']:.2f} / {mean['best ms-ssim']:.3f} | {mean['kept']:.2f} | {mean['held-out']:.2f} "
+            f"| {mean['best']:.2f} / {mean['best ms-ssim']:.3f} | {mean['kept']:.2f} | {mean['held-out']:.2f}{similar} "
             f"| {(best - of['held-out']).mean():.2f} | {mean['variance']:.2f} | {(best - of['variance']).mean():.2f} "
             f"| {(of['held-out'] - of['plain']).min():+.2f} | {mean['seconds']:.0f} "
             f"| {f'{report[0]:.2f} / {report[1]:.3f}' if report else ''} |"
@@ -194,11 +213,11 @@ def main() -> None:
         for path in pictures(options.folder)[: options.only]:
             for quality in options.qualities.split(","):
                 for network in options.networks.split(","):
-                    for loss in options.losses.split(","):
+                    for loss in options.losses.replace("ten", ",".join(TEN_LOSSES)).split(","):
                         key = (path.name, network, loss, quality, str(options.crop or "whole"), str(options.steps))
                         if key in done:
                             continue
-                        choice = Untrained(network, loss, skips=not options.no_skips, stop="held-out")
+                        choice = chosen(network, loss, skips=not options.no_skips)
                         clean = middle(read_rgb(path), options.crop)
                         line, curve = figures(clean, int(quality), choice, options.steps, options.device)
                         curves.setdefault(f"{network}, {loss}, q{quality}", curve)
