@@ -85,8 +85,7 @@ class TableUnet(nn.Module):
         self.from_middle = Convolution(middle, 4 * fine, side=1, gain=1)
         self.fine_up = nn.ModuleList(Block(fine) for _ in range(fine_blocks))
         self.leave = Convolution(fine, cells, gain=0.01)
-        blocks = {name: module.width for name, module in self.named_modules() if isinstance(module, Block)}
-        self.blocks, self.widths = list(blocks), list(blocks.values())
+        self.widths = [m.width for m in self.modules() if isinstance(m, Block)]
         self.code = nn.Sequential(nn.Linear(_TABLES, _CODE), nn.ReLU(), nn.Linear(_CODE, 2 * sum(self.widths)))
         nn.init.normal_(self.code[2].weight, std=0.01)  # type: ignore[arg-type]
         nn.init.zeros_(self.code[2].bias)  # type: ignore[arg-type]
@@ -138,38 +137,6 @@ class TableUnet(nn.Module):
             self.enter.matrix.mul_(self.scale)
             self.leave.matrix.div_(self.scale)
             self.leave.bias.div_(self.scale)
-
-    def grown(self, **blocks: int) -> TableUnet:
-        """Return a network of more residual blocks that does the same: each new one, last of its kind, adds nothing.
-
-        Args:
-            blocks: numbers of blocks, by the constructor's names, none smaller than here; what is left out stays.
-
-        Raises:
-            ValueError: a smaller number.
-        """
-        counts = {
-            "fine_blocks": len(self.fine_down),
-            "middle_blocks": len(self.middle_down),
-            "coarse_blocks": len(self.coarse),
-        }
-        if any(blocks.get(name, count) < count for name, count in counts.items()):
-            raise ValueError(f"fewer blocks than {counts}")
-        fine, middle, coarse = (part.shape[0] for part in (self.enter, self.to_middle, self.to_coarse))
-        twin = TableUnet(fine=fine, middle=middle, coarse=coarse, **(counts | blocks))
-        state, begun = self.state_dict(), twin.state_dict()
-        for name in ("code.2.weight", "code.2.bias"):
-            mine, theirs = self._told(state[name]), twin._told(begun[name])
-            state[name] = torch.cat([mine.get(part, torch.zeros_like(rows)) for part, rows in theirs.items()])
-        for block in set(twin.blocks) - set(self.blocks):
-            begun[f"{block}.second.matrix"].zero_()
-        twin.load_state_dict(begun | state)
-        return twin
-
-    def _told(self, rows: Tensor) -> dict[tuple[str, int], Tensor]:
-        """Return the rows of the perceptron's end by block: 0 for its shifts, 1 for its scales."""
-        parts = [(block, part) for part in range(2) for block in self.blocks]
-        return dict(zip(parts, torch.split(rows, self.widths * 2), strict=True))
 
     def join(self, kept: Tensor, up: Tensor) -> Tensor:
         """Return what goes on at a level, of what it had before and of what comes up."""

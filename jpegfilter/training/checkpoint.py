@@ -13,7 +13,6 @@ from torch import Tensor
 
 from jpegfilter.engines import torch_network
 from jpegfilter.errors import OutputError, UsageError, WeightsError
-from jpegfilter.networks import TableUnet
 from jpegfilter.training.recipe import Recipe, from_dict
 from jpegfilter.weights import Card
 
@@ -70,26 +69,15 @@ BEGAN = "began as"
 def beginning(card: Card, recipe: Recipe) -> Checkpoint:
     """Return a run that begins at a shipped network's weights, so that training goes on where it ended for that one.
 
-    A recipe with more blocks begins with the same function: the new ones add nothing yet.
-
     Raises:
         UsageError: the recipe trains another network, or one that cannot be had in torch.
         WeightsError: the file is not what its card says.
     """
     network = torch_network.network(card)
-    widths = card.recipe["widths"]
-    more = {name: count for name, count in recipe.widths.items() if name.endswith("_blocks")}
-    if (recipe.network, recipe.widths) != (card.recipe["network"], widths | more) or any(
-        count < widths[name] for name, count in more.items()
-    ):
+    if (recipe.network, recipe.widths) != (card.recipe["network"], card.recipe["widths"]):
         raise UsageError(
-            f"a recipe for the network of {card.name}",
-            f"{recipe.network}, {recipe.widths}",
-            "take its channels, and as many blocks or more",
+            f"a recipe for the network of {card.name}", f"{recipe.network}, {recipe.widths}", "take its widths"
         )
-    if recipe.widths != widths:
-        assert isinstance(network, TableUnet)
-        network = network.grown(**more)
     weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
     return Checkpoint(0, weights, weights, {}, recipe, {BEGAN: f"{card.name} {card.sha256}"})
 

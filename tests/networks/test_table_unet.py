@@ -247,29 +247,3 @@ def test_weights_start_from_the_seed():
         states.append(build("table-unet", SMALL).state_dict())
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
     assert not torch.equal(states[0]["enter.matrix"], states[2]["enter.matrix"])
-
-
-GROWN = {
-    "small": (SMALL, {"coarse_blocks": 3}),
-    "everywhere": (SMALL, {"fine_blocks": 2, "middle_blocks": 3, "coarse_blocks": 2}),
-    "where none was": (DEEP, {"middle_blocks": 1}),
-    "nowhere": (DEEP, {}),
-}
-
-
-@pytest.mark.parametrize(("widths", "blocks"), GROWN.values(), ids=GROWN)
-def test_more_blocks_do_the_same_at_first_and_can_learn(widths, blocks):
-    network = trained_like(TableUnet(**widths))
-    grown = network.grown(**blocks)
-    same = TableUnet(**(widths | blocks))
-    assert {k: v.shape for k, v in grown.state_dict().items()} == {k: v.shape for k, v in same.state_dict().items()}
-    planes, tables = noise(2, 3, 32, 32), told(10, 80)
-    result, expected = grown(planes, tables), network(planes, tables).detach()
-    assert torch.allclose(result, expected, rtol=0, atol=rounding(expected))
-    result.square().sum().backward()
-    assert all(float(grown.get_parameter(f"{block}.second.matrix").grad.abs().max()) > 0 for block in grown.blocks)
-
-
-def test_blocks_are_never_taken_away():
-    with pytest.raises(ValueError, match="fewer"):
-        TableUnet(**DEEP).grown(coarse_blocks=1)
