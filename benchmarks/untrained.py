@@ -9,8 +9,8 @@ by `+model`, for the shipped model's colors as those expected, and by `+regions4
 for each fit; what is in it already is not done again. The table has means over the pictures: PSNR and MS-SSIM of the
 plain JPEG; of the sliding window at its best, as the report has it, chosen with the clean picture; PSNR of the same as
 the program writes it, followed as far as it is trusted; where each rule would have stopped that, and what it costs (its
-regret); and the published figures. `--plot` draws the first picture's PSNR, as the program writes it, over the steps,
-with matplotlib.
+regret); and the published figures. `--plot` draws what the window and what the program writes gain over the steps, of
+the first picture that was fitted to, with matplotlib.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def chosen(network: str, loss: str, *, skips: bool) -> Untrained:
     return Untrained(network, name, skips=skips, stop="held-out", colors=colors, regions=max(regions, default=1))
 
 
-def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, device: str) -> tuple[list, list]:
-    """Return a line of the CSV from "plain" on, and the PSNR of the sliding window every 20 steps."""
+def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, device: str) -> tuple[list, np.ndarray]:
+    """Return a line of the CSV from "plain" on; and every 20 steps the PSNR of the sliding window, and as written."""
     content = compress(clean, quality=quality)
     plain = decode(content)
     with read.as_file(content) as path:
@@ -131,16 +131,17 @@ def figures(clean: np.ndarray, quality: int, choice: Untrained, steps: int, devi
         if window is None:
             break
         if step % EVERY == 0:
-            curve.append(score(kept(window, image), clean))
             seen = pixels(window)
             found = score(seen, clean)
+            curve.append((found, score(kept(window, image), clean)))
             if found > best[0]:
                 best = (found, METRICS["ms-ssim"](seen, clean), step)
     written = {rule: kept(judge.picture, image) for rule, judge in judges.items()}
     stops = [x for rule, judge in judges.items() for x in (score(written[rule], clean), judge.chosen)]
     plains = [METRICS[name](plain, clean) for name in ("psnr", "ms-ssim")]
     seconds, similar = time.perf_counter() - start, METRICS["ms-ssim"](written["held-out"], clean)
-    return [*plains, *best, max(curve), curve[-1], *stops, seconds, similar], curve
+    following = np.array(curve)
+    return [*plains, *best, following[:, 1].max(), following[-1, 1], *stops, seconds, similar], following
 
 
 def table(rows: list[dict[str, str]]) -> None:
@@ -166,25 +167,29 @@ def table(rows: list[dict[str, str]]) -> None:
         )
 
 
-def plot(curves: dict[str, list], lines: dict[str, dict], path: Path) -> None:
-    """Draw PSNR over steps with the stopping points."""
+def plot(curves: dict[tuple[str, str], tuple[np.ndarray, dict[str, str]]], path: Path) -> None:
+    """Draw what fits gain over the JPEG over their steps, with the stopping points; a panel for each quality."""
     import matplotlib as mpl
     from matplotlib import pyplot
 
     mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    figure, axes = pyplot.subplots(figsize=(7.2, 3.8), dpi=120)
-    for name, curve in curves.items():
-        steps = EVERY * np.arange(1, len(curve) + 1)
-        (drawn,) = axes.plot(steps, curve, label=name, linewidth=1.4)
+    qualities = list(dict.fromkeys(quality for quality, _ in curves))
+    figure, panels = pyplot.subplots(1, len(qualities), figsize=(7.2, 3.8), dpi=120, sharey=True, squeeze=False)
+    for (quality, name), (found, line) in curves.items():
+        axes, plain = panels[0][qualities.index(quality)], float(line["plain"])
+        steps = EVERY * np.arange(1, len(found) + 1)
+        (drawn,) = axes.plot(steps, found[:, 1] - plain, label=name, linewidth=1.4)
+        axes.plot(steps, found[:, 0] - plain, ":", color=drawn.get_color(), linewidth=1)
         for rule, mark in zip(RULES, "os", strict=True):
-            axes.plot(float(lines[name][f"{rule} step"]), float(lines[name][rule]), mark, color=drawn.get_color())
-    plain = float(next(iter(lines.values()))["plain"])
-    axes.axhline(plain, color="black", linewidth=0.8, label="JPEG")
-    axes.plot([], [], "o", color="gray", label="stop: held-out")
-    axes.plot([], [], "s", color="gray", label="stop: variance")
-    axes.set(xlabel="steps", ylabel="PSNR, dB", ylim=(plain - 3, None))
-    axes.legend(frameon=False, loc="lower right")
-    figure.tight_layout()
+            axes.plot(float(line[f"{rule} step"]), float(line[rule]) - plain, mark, color=drawn.get_color())
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set(xlabel="steps", title=f"quality {quality}")
+    first = panels[0][0]
+    for style, label in ((":", "the window itself"), ("o", "stop: held-out"), ("s", "stop: variance")):
+        first.plot([], [], style, color="gray", label=label)
+    first.set(ylabel="gain over the JPEG, dB", ylim=(-3, None))
+    figure.legend(*first.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=5)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
     figure.savefig(path)
 
 
@@ -205,7 +210,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = list(csv.DictReader(options.out.open())) if options.out.exists() else []
     done = {tuple(row[name] for name in FIELDS[:_KEY]) for row in rows}
-    curves: dict[str, list] = {}
+    curves: dict[tuple[str, str], tuple[np.ndarray, dict[str, str]]] = {}
     with options.out.open("a", newline="") as file:
         writer = csv.writer(file)
         if not rows:
@@ -220,15 +225,15 @@ def main() -> None:
                         choice = chosen(network, loss, skips=not options.no_skips)
                         clean = middle(read_rgb(path), options.crop)
                         line, curve = figures(clean, int(quality), choice, options.steps, options.device)
-                        curves.setdefault(f"{network}, {loss}, q{quality}", curve)
-                        writer.writerow((*key, *(f"{value:.4f}" for value in line)))
+                        row = (*key, *(f"{value:.4f}" for value in line))
+                        curves.setdefault((quality, f"{network}, {loss}"), (curve, dict(zip(FIELDS, row, strict=True))))
+                        writer.writerow(row)
                         file.flush()
     mine = {"crop": str(options.crop or "whole"), "steps": str(options.steps)}
     rows = [row for row in csv.DictReader(options.out.open()) if row.items() >= mine.items()]
     table(rows)
     if options.plot and curves:
-        lines = {f"{r['network']}, {r['loss']}, q{r['quality']}": r for r in reversed(rows)}
-        plot(curves, lines, options.plot)
+        plot(curves, options.plot)
 
 
 if __name__ == "__main__":
