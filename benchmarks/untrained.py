@@ -210,6 +210,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = list(csv.DictReader(options.out.open())) if options.out.exists() else []
     done = {tuple(row[name] for name in FIELDS[:_KEY]) for row in rows}
+    losses = [loss for word in options.losses.split(",") for loss in (TEN_LOSSES if word == "ten" else (word,))]
     curves: dict[tuple[str, str], tuple[np.ndarray, dict[str, str]]] = {}
     with options.out.open("a", newline="") as file:
         writer = csv.writer(file)
@@ -218,7 +219,7 @@ def main() -> None:
         for path in pictures(options.folder)[: options.only]:
             for quality in options.qualities.split(","):
                 for network in options.networks.split(","):
-                    for loss in options.losses.replace("ten", ",".join(TEN_LOSSES)).split(","):
+                    for loss in losses:
                         key = (path.name, network, loss, quality, str(options.crop or "whole"), str(options.steps))
                         if key in done:
                             continue

@@ -11,8 +11,8 @@ from jpegfilter.networks import inputs_of
 from jpegfilter.training.data import Photos
 from jpegfilter.training.validation import central_crop, table_row
 
-TOLERANCE = 0.25
-"""Largest change, in 8-bit steps, that a halo may leave: half of what rounding to 8 bits does."""
+TOLERANCE = 0.05
+"""Largest change, in 8-bit steps, that a halo may leave: a twentieth of what a picture of 8 bits can show."""
 QUALITIES = (5, 20, 60, 95)
 _TILE = 64
 _PICTURES = 40
@@ -26,7 +26,7 @@ def _middle(planes: Tensor, side: int) -> Tensor:
 
 @torch.no_grad()
 def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -> int:
-    """Return the smallest halo that changes no sample of a tile by more than `TOLERANCE`.
+    """Return the smallest halo that changes no sample of a tile by more than `TOLERANCE`, and one multiple more.
 
     Where no picture is large enough to tell, that is `farthest`. Pictures that hold a tile with three eighths of that
     around it are: dense blocks in a row reach far by construction, and see next to nothing from there.
@@ -54,4 +54,4 @@ def reach(network: nn.Module, photos: Photos, *, farthest: int, multiple: int) -
                 needed += multiple
             if needed == room < farthest:  # nothing tells what lies beyond
                 return farthest
-    return min(farthest, needed)
+    return min(farthest, needed + multiple)

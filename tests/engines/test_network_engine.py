@@ -22,8 +22,8 @@ from jpegfilter.jpeg import color, tables
 TOLD = (tables.ijg_table(tables.LUMA, 20), tables.ijg_table(tables.CHROMA, 20))
 NEAR = 1e-3
 """Float32 sums in another order, in 8-bit steps: as in tests/pipeline/test_restoration.py."""
-SHOWN = 0.25
-"""What changes a sample by less counts as nothing: half of what rounding to 8 bits does (`export/reach.py`)."""
+SHOWN = 0.05
+"""What changes a sample by less counts as nothing: no 8-bit picture can show it (`export/reach.py`)."""
 CPU = EngineOptions(device="cpu", threads=1)
 
 

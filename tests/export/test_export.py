@@ -459,12 +459,12 @@ def reached(network, photos):
 def test_tile_needs_no_halo_where_the_network_changes_nothing(told, large):
     network = to_onnx.network_of(told)
     network.leave.matrix.zero_()
-    assert reached(network, large) == network.multiple
+    assert reached(network, large) == 2 * network.multiple
 
 
 @torch.no_grad()
 def test_halo_that_is_measured_is_enough_and_less_is_not(told, large):
-    """In a corner of the picture, where it was not measured, too."""
+    """In a corner of the picture, where it was not measured, too; one multiple is there to spare."""
     network = to_onnx.network_of(told)
     halo = reached(network, large)
     assert network.multiple < halo <= network.halo
